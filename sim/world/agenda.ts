@@ -1,0 +1,68 @@
+/**
+ * What is due, and when: a binary heap ordered by virtual time, then by tie-break, then by the order of
+ * scheduling. A cancelled entry stays in the heap with `run` undefined and is skipped when it comes up.
+ */
+import type { Process } from "./process.ts";
+
+export interface Due {
+	/** Virtual milliseconds since the start of the run. */
+	readonly at: number;
+	/** Orders entries due at the same instant; drawn by seed, so that it is a choice of the schedule. */
+	readonly tie: number;
+	readonly sequence: number;
+	readonly process: Process;
+	run: (() => void) | undefined;
+}
+
+export class Agenda {
+	readonly #heap: Due[] = [];
+
+	get size(): number {
+		return this.#heap.length;
+	}
+
+	push(entry: Due): void {
+		const heap = this.#heap;
+		let i = heap.length;
+		heap.push(entry);
+		while (i > 0) {
+			const parent = (i - 1) >> 1;
+			const above = heap[parent] as Due;
+			if (!before(entry, above)) break;
+			heap[i] = above;
+			i = parent;
+		}
+		heap[i] = entry;
+	}
+
+	pop(): Due | undefined {
+		const heap = this.#heap;
+		const first = heap[0];
+		const last = heap.pop();
+		if (first === undefined || last === undefined || first === last) return first;
+		const size = heap.length;
+		let i = 0;
+		for (;;) {
+			let child = 2 * i + 1;
+			if (child >= size) break;
+			if (child + 1 < size && before(heap[child + 1] as Due, heap[child] as Due)) child++;
+			const below = heap[child] as Due;
+			if (!before(below, last)) break;
+			heap[i] = below;
+			i = child;
+		}
+		heap[i] = last;
+		return first;
+	}
+
+	/** Entries still to run, in no particular order. */
+	pending(): Due[] {
+		return this.#heap.filter((entry) => entry.run !== undefined && entry.process.alive);
+	}
+}
+
+function before(a: Due, b: Due): boolean {
+	if (a.at !== b.at) return a.at < b.at;
+	if (a.tie !== b.tie) return a.tie < b.tie;
+	return a.sequence < b.sequence;
+}

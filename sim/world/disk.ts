@@ -1,0 +1,113 @@
+/**
+ * What survives. A disk holds tables of bytes under binary keys, sorted by unsigned byte order. Every change goes
+ * through `commit`, which is one numbered durable write however many keys it touches: all of it or none.
+ *
+ * The persistence contract of this disk: a commit is atomic; it is durable the moment it is applied; commits are
+ * applied one at a time, in the order in which their operations come up. What a process did not hear of may or may not
+ * have been applied. An engine that is correct on any disk must survive a crash before and after every commit.
+ *
+ * Keys are strings with one character a byte. Values handed in and out are owned by the disk: copied on the way in,
+ * never changed afterwards.
+ */
+import sortedBTree from "sorted-btree";
+import type { Mutation } from "./history.ts";
+import type { Process } from "./process.ts";
+
+// A CommonJS package with a default export: the class is one level down.
+const BTree = sortedBTree.default;
+
+type Tree = InstanceType<typeof BTree<string, Uint8Array>>;
+
+/** All bytes of a disk at one instant. Cheap: trees are shared until one side changes. */
+export type DiskImage = ReadonlyMap<string, Tree>;
+
+/** Carries out a numbered durable effect; false when the process did not survive it. */
+export type Durably = (process: Process, what: string, mutations: readonly Mutation[], apply: () => void) => boolean;
+
+export interface Entry {
+	readonly key: string;
+	readonly value: Uint8Array;
+}
+
+export class Disk {
+	readonly #durably: Durably;
+	readonly #tables = new Map<string, Tree>();
+
+	constructor(durably: Durably, image?: DiskImage) {
+		this.#durably = durably;
+		if (image !== undefined) for (const [name, tree] of image) this.#tables.set(name, tree.clone());
+	}
+
+	get(table: string, key: string): Uint8Array | undefined {
+		return this.#tables.get(table)?.get(key);
+	}
+
+	/** Entries whose key starts with the prefix, in unsigned byte order. */
+	list(table: string, prefix: string): Entry[] {
+		const found: Entry[] = [];
+		this.#tables.get(table)?.forRange(prefix, HIGHEST, true, (key, value) => {
+			if (!key.startsWith(prefix)) return STOP;
+			found.push({ key, value });
+			return undefined;
+		});
+		return found;
+	}
+
+	/** Keys in the half-open range [start, end). */
+	keysBetween(table: string, start: string, end: string): string[] {
+		const found: string[] = [];
+		if (start >= end) return found;
+		this.#tables.get(table)?.forRange(start, end, false, (key) => {
+			found.push(key);
+		});
+		return found;
+	}
+
+	/**
+	 * Applies the mutations as one durable write. Deleting an absent key changes nothing and does not count; if nothing
+	 * is left, no durable write happens. A later mutation of a key wins over an earlier one.
+	 * @returns false when the process died of it and must not be answered.
+	 */
+	commit(process: Process, what: string, mutations: readonly Mutation[]): boolean {
+		const real = mutations.filter(
+			(mutation) => mutation.value !== null || this.get(mutation.table, mutation.key) !== undefined,
+		);
+		if (real.length === 0) return process.alive;
+		return this.#durably(process, what, real, () => {
+			for (const { table, key, value } of real) {
+				if (value === null) this.#table(table).delete(key);
+				else this.#table(table).set(key, value);
+			}
+		});
+	}
+
+	image(): DiskImage {
+		return new Map([...this.#tables].map(([name, tree]) => [name, tree.clone()]));
+	}
+
+	#table(name: string): Tree {
+		let tree = this.#tables.get(name);
+		if (tree === undefined) {
+			tree = new BTree<string, Uint8Array>(undefined, compareKeys);
+			this.#tables.set(name, tree);
+		}
+		return tree;
+	}
+}
+
+const STOP = { break: true };
+/** Above every key of one character a byte. */
+const HIGHEST = "\uffff";
+
+function compareKeys(a: string, b: string): number {
+	return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Bytes as a key of one character a byte. */
+export function keyFromBytes(bytes: Uint8Array): string {
+	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+}
+
+export function bytesFromKey(key: string): Uint8Array {
+	return new Uint8Array(Buffer.from(key, "latin1"));
+}

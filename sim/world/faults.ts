@@ -1,0 +1,89 @@
+/**
+ * Which faults are legal where, and how a plan names the place.
+ *
+ * A plan is data. Each fault has a coordinate in the run, never a wall-clock time:
+ *   crash at write n, before   the process dies, and the nth durable effect of the run does not happen
+ *   crash at write n, after    the nth durable effect happens, and the process dies before it learns so
+ *   crash at event n           the process dies between two events, before the nth event of the run
+ *   evict at event n           the host is asked to stop the process gracefully, before the nth event
+ *   slow at operation n        the nth I/O operation of the run takes `ms` longer
+ *
+ * All of these are legal in every state: a correct engine on a correct disk survives each, any number of times,
+ * also while it recovers from another. Durable effects are numbered through the whole run, across lives, so a later
+ * crash in a plan may strike during the recovery from an earlier one.
+ *
+ * On a crash, operations in flight were asked for and not yet answered. Each may or may not have reached the
+ * disk; `inFlight` says whether they are all lost or drawn one by one.
+ *
+ * A fault that fired leaves a `fault` event in the history. A fault that left none did not fire, and the run is no
+ * evidence about it.
+ */
+
+export type Fault =
+	| { readonly kind: "crash"; readonly write: number; readonly side: "before" | "after" }
+	| { readonly kind: "crash"; readonly event: number }
+	| { readonly kind: "evict"; readonly event: number }
+	| { readonly kind: "slow"; readonly operation: number; readonly ms: number };
+
+export type FaultPlan = readonly Fault[];
+
+export type FaultKind = Fault["kind"];
+
+/** How long operations take. All in virtual milliseconds; draws are uniform over both ends. */
+export interface Latency {
+	readonly minMs: number;
+	readonly maxMs: number;
+	/** From taking effect to the answer; 0 means both at one instant. */
+	readonly answerMaxMs: number;
+}
+
+export const NO_LATENCY: Latency = { minMs: 0, maxMs: 0, answerMaxMs: 0 };
+
+/** One line that names a planned fault and its coordinate. */
+export function describeFault(fault: Fault): string {
+	switch (fault.kind) {
+		case "crash":
+			return "write" in fault
+				? `crash ${fault.side} durable write ${fault.write}`
+				: `crash before event ${fault.event}`;
+		case "evict":
+			return `evict before event ${fault.event}`;
+		case "slow":
+			return `operation ${fault.operation} slow by ${fault.ms} ms`;
+	}
+}
+
+/** A plan looked up by coordinate. Several faults may share one coordinate; they strike in the order of the plan. */
+export class PlannedFaults {
+	readonly plan: FaultPlan;
+	readonly #byWrite = new Map<number, number[]>();
+	readonly #byEvent = new Map<number, number[]>();
+	readonly #byOperation = new Map<number, number[]>();
+
+	constructor(plan: FaultPlan) {
+		this.plan = plan;
+		plan.forEach((fault, index) => {
+			if ("write" in fault) append(this.#byWrite, fault.write, index);
+			else if ("event" in fault) append(this.#byEvent, fault.event, index);
+			else append(this.#byOperation, fault.operation, index);
+		});
+	}
+
+	atWrite(n: number): readonly number[] | undefined {
+		return this.#byWrite.get(n);
+	}
+
+	atEvent(n: number): readonly number[] | undefined {
+		return this.#byEvent.get(n);
+	}
+
+	atOperation(n: number): readonly number[] | undefined {
+		return this.#byOperation.get(n);
+	}
+}
+
+function append(map: Map<number, number[]>, key: number, index: number): void {
+	const list = map.get(key);
+	if (list === undefined) map.set(key, [index]);
+	else list.push(index);
+}

@@ -1,0 +1,206 @@
+/**
+ * The one place where a run swaps the runtime's globals for the world's and back. Only one world runs at a time in a
+ * thread; between two runs everything is as the runtime made it.
+ */
+import { guardEscapes } from "./escape.ts";
+import { HarnessError } from "./harness-error.ts";
+
+/** What the world answers in place of the runtime. */
+export interface Interposer {
+	/** Wall clock, milliseconds since the Unix epoch. */
+	wallMs(): number;
+	/** Monotonic clock, milliseconds since the start of the run. */
+	monotonicMs(): number;
+	uuid(): string;
+	/** Uniform in [0, 1). */
+	random(): number;
+	setTimer(callback: () => void, delayMs: number, repeat: boolean): SimulatedTimer;
+	setImmediate(callback: () => void): SimulatedTimer;
+	log(level: string, values: readonly unknown[]): void;
+	unhandledRejection(reason: unknown): void;
+	/** A call tried to leave the world. */
+	escaped(call: string): void;
+}
+
+/** What `setTimeout` returns in a world; the surface of Node's own. */
+export interface SimulatedTimer {
+	ref(): SimulatedTimer;
+	unref(): SimulatedTimer;
+	hasRef(): boolean;
+	refresh(): SimulatedTimer;
+	close(): SimulatedTimer;
+	[Symbol.toPrimitive](): number;
+	[Symbol.dispose]?(): void;
+	cancel(): void;
+}
+
+let active: Interposer | undefined;
+
+/** The world running now, if one is. */
+export function activeInterposer(): Interposer | undefined {
+	return active;
+}
+
+function inside(): Interposer {
+	if (active === undefined) throw new HarnessError("outside-run", "A simulated global was called outside a run.");
+	return active;
+}
+
+const RealDate = Date;
+
+function SimulatedDate(this: unknown, ...parts: unknown[]): unknown {
+	if (new.target === undefined) return new RealDate(inside().wallMs()).toString();
+	return Reflect.construct(RealDate, parts.length === 0 ? [inside().wallMs()] : parts, new.target);
+}
+SimulatedDate.prototype = RealDate.prototype;
+SimulatedDate.now = () => inside().wallMs();
+SimulatedDate.parse = RealDate.parse;
+SimulatedDate.UTC = RealDate.UTC;
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Node's rule: what is not between 1 and 2^31-1 becomes 1. */
+function timerDelay(delay: unknown): number {
+	const ms = Number(delay);
+	return ms >= 1 && ms <= MAX_TIMER_MS ? Math.trunc(ms) : 1;
+}
+
+function bind(callback: unknown, values: unknown[]): () => void {
+	if (typeof callback !== "function") {
+		throw new TypeError('The "callback" argument must be of type function.');
+	}
+	return values.length === 0 ? (callback as () => void) : () => callback(...values);
+}
+
+function clear(timer: unknown): void {
+	if (timer !== null && typeof timer === "object" && "cancel" in timer) (timer as SimulatedTimer).cancel();
+}
+
+function logAt(level: string) {
+	return (...values: unknown[]) => inside().log(level, values);
+}
+
+function hrtime(previous?: [number, number]): [number, number] {
+	const ms = inside().monotonicMs();
+	const now: [number, number] = [Math.floor(ms / 1000), (ms % 1000) * 1e6];
+	if (previous === undefined) return now;
+	const nanos = now[1] - previous[1];
+	return nanos < 0 ? [now[0] - previous[0] - 1, nanos + 1e9] : [now[0] - previous[0], nanos];
+}
+hrtime.bigint = () => BigInt(Math.round(inside().monotonicMs() * 1e6));
+
+/** Every global a run replaces: the object it hangs on, its name, and what stands there during a run. */
+const REPLACED: readonly (readonly [object, string, unknown])[] = [
+	[globalThis, "Date", SimulatedDate],
+	[
+		globalThis,
+		"setTimeout",
+		(callback: unknown, delay?: unknown, ...values: unknown[]) =>
+			inside().setTimer(bind(callback, values), timerDelay(delay), false),
+	],
+	[
+		globalThis,
+		"setInterval",
+		(callback: unknown, delay?: unknown, ...values: unknown[]) =>
+			inside().setTimer(bind(callback, values), timerDelay(delay), true),
+	],
+	[
+		globalThis,
+		"setImmediate",
+		(callback: unknown, ...values: unknown[]) => inside().setImmediate(bind(callback, values)),
+	],
+	[globalThis, "clearTimeout", clear],
+	[globalThis, "clearInterval", clear],
+	[globalThis, "clearImmediate", clear],
+	[Math, "random", () => inside().random()],
+	[performance, "now", () => inside().monotonicMs()],
+	[globalThis.crypto, "randomUUID", () => inside().uuid()],
+	[
+		globalThis.crypto,
+		"getRandomValues",
+		<T extends ArrayBufferView>(target: T): T => {
+			const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
+			for (let i = 0; i < bytes.length; i++) bytes[i] = Math.floor(inside().random() * 256);
+			return target;
+		},
+	],
+	[process, "hrtime", hrtime],
+	[process, "uptime", () => inside().monotonicMs() / 1000],
+	[process, "emitWarning", (warning: unknown) => inside().log("warning", [warning])],
+	...["log", "info", "warn", "error", "debug", "trace"].map((level) => [console, level, logAt(level)] as const),
+	// Stacks name files and lines of this machine, and engines store them: in a run an error is its message.
+	[Error, "stackTraceLimit", 0],
+];
+
+const REJECTION = "unhandledRejection";
+
+function onRejection(reason: unknown): void {
+	active?.unhandledRejection(reason);
+}
+
+/**
+ * Runs `body` with the world's globals in place.
+ * @throws HarnessError when a world is running already, or when called from a promise job, where draining is not
+ *   possible.
+ */
+export function interpose<T>(interposer: Interposer, body: () => T): T {
+	if (active !== undefined) {
+		throw new HarnessError("nested-run", "A world is running already; one thread runs one world at a time.");
+	}
+	guardEscapes(activeInterposer);
+	assertDrains();
+
+	const real = REPLACED.map(([holder, name]) => (holder as Record<string, unknown>)[name]);
+	const listeners = process.rawListeners(REJECTION) as ((...values: unknown[]) => void)[];
+	active = interposer;
+	REPLACED.forEach(([holder, name, simulated]) => {
+		(holder as Record<string, unknown>)[name] = simulated;
+	});
+	if (listeners.length > 0) process.removeAllListeners(REJECTION);
+	process.on(REJECTION, onRejection);
+	try {
+		return body();
+	} finally {
+		REPLACED.forEach(([holder, name], i) => {
+			(holder as Record<string, unknown>)[name] = real[i];
+		});
+		process.off(REJECTION, onRejection);
+		for (const listener of listeners) process.on(REJECTION, listener);
+		active = undefined;
+	}
+}
+
+interface DrainingProcess {
+	/** Node's own drain of next-ticks, microtasks and unhandled rejections; empty when called from a promise job. */
+	_tickCallback(): void;
+}
+
+/** Runs every pending tick, microtask and rejection handler now. */
+export const drain: () => void = () => (process as unknown as DrainingProcess)._tickCallback();
+
+function assertDrains(): void {
+	let drained = false;
+	Promise.resolve().then(() => {
+		drained = true;
+	});
+	drain();
+	if (!drained) {
+		throw new HarnessError(
+			"promise-job",
+			"A run was entered from a promise job, where nothing can be drained; enter it through `inMacrotask`.",
+		);
+	}
+}
+
+/** Calls `body` from a macrotask, the only place a run can be entered from, and hands on what it returns or throws. */
+export function inMacrotask<T>(body: () => T): Promise<T> {
+	return new Promise((resolve, reject) => {
+		setImmediate(() => {
+			try {
+				resolve(body());
+			} catch (error) {
+				reject(error);
+			}
+		});
+	});
+}

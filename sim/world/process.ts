@@ -1,0 +1,25 @@
+/**
+ * One life of a program: what it has in memory lives and dies with it. Timers and operations belong to the process
+ * whose event asked for them. After a crash nothing of it runs again: its timers never fire, its operations are
+ * never answered.
+ */
+export interface PendingOperation {
+	readonly what: string;
+	/** Lets the effect happen without an answer, as for a request that was already on its way. */
+	readonly applyLate: () => void;
+}
+
+export class Process {
+	/** 0 is the outside, which never dies; lives count from 1. */
+	readonly id: number;
+	readonly name: string;
+	alive = true;
+	readonly inFlight = new Set<PendingOperation>();
+	/** Timers armed and not yet fired or cleared. */
+	timers = 0;
+
+	constructor(id: number, name: string) {
+		this.id = id;
+		this.name = name;
+	}
+}
