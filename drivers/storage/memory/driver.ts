@@ -1,0 +1,196 @@
+/**
+ * The world's disk as an `EngineDriver`. Every operation is an event of the loop; every mutation is one durable write,
+ * batches included (atomic batch: always; durable: against process crashes).
+ */
+import type { EngineDriver, KVEntry, KVWrite, Message, WorkflowMessageDriver } from "@rivetkit/workflow-engine";
+import { bytesFromKey, type Disk, keyFromBytes } from "../../../sim/world/disk.ts";
+import type { Mutation } from "../../../sim/world/history.ts";
+import type { Process } from "../../../sim/world/process.ts";
+import type { World } from "../../../sim/world/world.ts";
+import type { Storage, StorageDriver } from "../contract.ts";
+import { DurableQueue } from "./queue.ts";
+
+/** Below this many milliseconds an engine may sleep in memory instead of yielding; the package's own figure. */
+const WORKER_POLL_INTERVAL_MS = 100;
+const ALARM = "at";
+
+export const memoryStorage: StorageDriver = {
+	name: "memory",
+	storage(world: World, workflowId: string): Storage {
+		const tables = { kv: `${workflowId}/kv`, queue: `${workflowId}/queue`, alarm: `${workflowId}/alarm` };
+		const queue = new DurableQueue(world.disk, tables.queue);
+		return {
+			queue,
+			open: (process) => new MemoryDriver(world, process, tables, queue),
+			alarm: () => readAlarm(world.disk, tables.alarm),
+			clearAlarm: () => {
+				world.disk.commit(world.outside, "alarm.fire", [{ table: tables.alarm, key: ALARM, value: null }]);
+			},
+		};
+	},
+};
+
+interface Tables {
+	readonly kv: string;
+	readonly queue: string;
+	readonly alarm: string;
+}
+
+function readAlarm(disk: Disk, table: string): number | undefined {
+	const stored = disk.get(table, ALARM);
+	return stored === undefined ? undefined : new DataView(stored.buffer, stored.byteOffset).getFloat64(0);
+}
+
+export class MemoryDriver implements EngineDriver {
+	readonly workerPollInterval = WORKER_POLL_INTERVAL_MS;
+	readonly messageDriver: WorkflowMessageDriver;
+	readonly #world: World;
+	readonly #process: Process;
+	readonly #tables: Tables;
+	readonly #queue: DurableQueue;
+
+	constructor(world: World, process: Process, tables: Tables, queue: DurableQueue) {
+		this.#world = world;
+		this.#process = process;
+		this.#tables = tables;
+		this.#queue = queue;
+		this.messageDriver = {
+			addMessage: (message) => this.#operate("queue.add", () => void queue.append(process, message)),
+			receiveMessages: ({ names, count, completable }) =>
+				this.#operate("queue.receive", () => {
+					const messages = queue.receive(process, names ?? [], Math.max(1, count), completable);
+					this.#read("queue.receive", `${messages.length} message${messages.length === 1 ? "" : "s"}`);
+					return messages.map((message): Message => (completable ? this.#completable(message) : message));
+				}),
+			completeMessage: (id, response) => this.#operate("queue.complete", () => queue.complete(process, id, response)),
+		};
+	}
+
+	get(key: Uint8Array): Promise<Uint8Array | null> {
+		const name = keyFromBytes(key);
+		return this.#operate("kv.get", () => {
+			this.#read("kv.get", name);
+			return copy(this.#world.disk.get(this.#tables.kv, name));
+		});
+	}
+
+	set(key: Uint8Array, value: Uint8Array): Promise<void> {
+		return this.#write("kv.set", [this.#mutation(key, value)]);
+	}
+
+	delete(key: Uint8Array): Promise<void> {
+		return this.#write("kv.delete", [this.#mutation(key, null)]);
+	}
+
+	batch(writes: KVWrite[]): Promise<void> {
+		return this.#write(
+			"kv.batch",
+			writes.map(({ key, value }) => this.#mutation(key, value)),
+		);
+	}
+
+	batchDelete(keys: Uint8Array[]): Promise<void> {
+		return this.#write(
+			"kv.batchDelete",
+			keys.map((key) => this.#mutation(key, null)),
+		);
+	}
+
+	deletePrefix(prefix: Uint8Array): Promise<void> {
+		const start = keyFromBytes(prefix);
+		return this.#operate("kv.deletePrefix", () => {
+			const keys = this.#world.disk.list(this.#tables.kv, start).map(({ key }) => key);
+			this.#commit("kv.deletePrefix", keys.map(this.#deletion));
+		});
+	}
+
+	deleteRange(start: Uint8Array, end: Uint8Array): Promise<void> {
+		const [from, to] = [keyFromBytes(start), keyFromBytes(end)];
+		return this.#operate("kv.deleteRange", () => {
+			this.#commit("kv.deleteRange", this.#world.disk.keysBetween(this.#tables.kv, from, to).map(this.#deletion));
+		});
+	}
+
+	list(prefix: Uint8Array): Promise<KVEntry[]> {
+		const start = keyFromBytes(prefix);
+		return this.#operate("kv.list", () => {
+			const entries = this.#world.disk.list(this.#tables.kv, start);
+			this.#read("kv.list", start);
+			return entries.map(({ key, value }) => ({ key: bytesFromKey(key), value: value.slice() }));
+		});
+	}
+
+	setAlarm(_workflowId: string, wakeAt: number): Promise<void> {
+		const value = new Uint8Array(8);
+		new DataView(value.buffer).setFloat64(0, wakeAt);
+		return this.#write("alarm.set", [{ table: this.#tables.alarm, key: ALARM, value }]);
+	}
+
+	clearAlarm(_workflowId: string): Promise<void> {
+		return this.#write("alarm.clear", [{ table: this.#tables.alarm, key: ALARM, value: null }]);
+	}
+
+	waitForMessages(names: string[], signal: AbortSignal): Promise<void> {
+		const world = this.#world;
+		const process = this.#process;
+		return new Promise<void>((resolve, reject) => {
+			if (signal.aborted) return reject(signal.reason);
+			const pending = {
+				what: names.length === 0 ? "any message" : `message ${names.join(" or ")}`,
+				applyLate: () => {},
+			};
+			process.inFlight.add(pending);
+			const settle = (how: () => void) => {
+				process.inFlight.delete(pending);
+				stop();
+				signal.removeEventListener("abort", abort);
+				how();
+			};
+			const abort = () => settle(() => reject(signal.reason));
+			const look = () => {
+				if (pending !== undefined && process.inFlight.has(pending) && this.#queue.has(names)) settle(resolve);
+			};
+			const stop = this.#queue.watch((name) => {
+				if (names.length === 0 || names.includes(name)) world.schedule(process, 0, look);
+			});
+			signal.addEventListener("abort", abort, { once: true });
+			world.schedule(process, 0, look);
+		});
+	}
+
+	#completable(message: Message): Message {
+		return {
+			...message,
+			complete: (response) =>
+				this.#operate("queue.complete", () => this.#queue.complete(this.#process, message.id, response)),
+		};
+	}
+
+	readonly #deletion = (key: string): Mutation => ({ table: this.#tables.kv, key, value: null });
+
+	#mutation(key: Uint8Array, value: Uint8Array | null): Mutation {
+		return { table: this.#tables.kv, key: keyFromBytes(key), value: value === null ? null : value.slice() };
+	}
+
+	#operate<T>(what: string, perform: () => T): Promise<T> {
+		return this.#world.operate(this.#process, what, perform);
+	}
+
+	#write(what: string, mutations: readonly Mutation[]): Promise<void> {
+		return this.#operate(what, () => this.#commit(what, mutations));
+	}
+
+	#commit(what: string, mutations: readonly Mutation[]): void {
+		const before = this.#world.writes;
+		this.#world.disk.commit(this.#process, what, mutations);
+		if (this.#world.writes === before) this.#read(what, "nothing to change");
+	}
+
+	#read(what: string, detail: string): void {
+		this.#world.note("operation", { what, detail }, this.#process);
+	}
+}
+
+function copy(value: Uint8Array | undefined): Uint8Array | null {
+	return value === undefined ? null : value.slice();
+}

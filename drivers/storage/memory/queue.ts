@@ -1,0 +1,98 @@
+/**
+ * A durable message queue on the world's disk. Appending, taking and completing are each one durable write. A message
+ * keeps its place; a key is never used again, since the next place is stored with every append.
+ */
+import type { Message } from "@rivetkit/workflow-engine";
+import { Encoder } from "cbor-x";
+import type { Disk } from "../../../sim/world/disk.ts";
+import type { Process } from "../../../sim/world/process.ts";
+
+const encoder = new Encoder({ useRecords: false });
+
+const NEXT = "next";
+/** Messages are stored under `m` + place + `:` + name + `:` + id, so that names and ids can be read without decoding. */
+const MESSAGE = "m";
+/** Responses of completed messages are stored under `r` + id. */
+const RESPONSE = "r";
+
+export interface QueuedMessage {
+	readonly id: string;
+	readonly name: string;
+}
+
+export class DurableQueue {
+	readonly #disk: Disk;
+	readonly #table: string;
+	readonly #watchers = new Set<(name: string) => void>();
+
+	constructor(disk: Disk, table: string) {
+		this.#disk = disk;
+		this.#table = table;
+	}
+
+	/** Stores a message at the end. @returns false when the process died before it could be acknowledged. */
+	append(process: Process, message: Message): boolean {
+		const stored = this.#disk.get(this.#table, NEXT);
+		const place = stored === undefined ? 0 : (encoder.decode(stored) as number);
+		const key = `${MESSAGE}${String(place).padStart(8, "0")}:${encodeURIComponent(message.name)}:${message.id}`;
+		const { id, name, data, sentAt } = message;
+		const alive = this.#disk.commit(process, "queue.append", [
+			{ table: this.#table, key, value: encoder.encode({ id, name, data, sentAt }) },
+			{ table: this.#table, key: NEXT, value: encoder.encode(place + 1) },
+		]);
+		for (const watcher of [...this.#watchers]) watcher(message.name);
+		return alive;
+	}
+
+	/** The first `count` messages with one of the names (any name when empty), in order; taken out unless `keep`. */
+	receive(process: Process, names: readonly string[], count: number, keep: boolean): Message[] {
+		const keys: string[] = [];
+		for (const { key } of this.#disk.list(this.#table, MESSAGE)) {
+			if (keys.length >= count) break;
+			if (names.length === 0 || names.includes(parseKey(key).name)) keys.push(key);
+		}
+		const messages = keys.map(
+			(key) => encoder.decode(this.#disk.get(this.#table, key) as Uint8Array) as Message,
+		);
+		if (!keep && keys.length > 0) {
+			this.#disk.commit(
+				process,
+				"queue.take",
+				keys.map((key) => ({ table: this.#table, key, value: null })),
+			);
+		}
+		return messages;
+	}
+
+	/** Removes a message and stores the response for its sender. A message that is gone is left alone. */
+	complete(process: Process, id: string, response: unknown): void {
+		const found = this.#disk.list(this.#table, MESSAGE).find(({ key }) => parseKey(key).id === id);
+		if (found === undefined) return;
+		this.#disk.commit(process, "queue.complete", [
+			{ table: this.#table, key: found.key, value: null },
+			{ table: this.#table, key: `${RESPONSE}${id}`, value: encoder.encode(response ?? null) },
+		]);
+	}
+
+	/** Whether a message with one of the names (any name when empty) is stored. */
+	has(names: readonly string[]): boolean {
+		return this.messages().some(({ name }) => names.length === 0 || names.includes(name));
+	}
+
+	messages(): QueuedMessage[] {
+		return this.#disk.list(this.#table, MESSAGE).map(({ key }) => parseKey(key));
+	}
+
+	/** Calls back at every append, until the returned function is called. */
+	watch(watcher: (name: string) => void): () => void {
+		this.#watchers.add(watcher);
+		return () => {
+			this.#watchers.delete(watcher);
+		};
+	}
+}
+
+function parseKey(key: string): QueuedMessage {
+	const [, name = "", id = ""] = key.split(":");
+	return { name: decodeURIComponent(name), id };
+}
