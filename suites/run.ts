@@ -1,7 +1,7 @@
 /** Carries out a scenario on a target, and holds what happened for the properties to judge. */
 import type { Engine } from "../drivers/engine/contract.ts";
 import { Host, type Outcome } from "../drivers/engine/host.ts";
-import { observe, type RetryRule } from "../drivers/engine/observe.ts";
+import { observe, type StepRule } from "../drivers/engine/observe.ts";
 import type { StorageDriver } from "../drivers/storage/contract.ts";
 import type { QueuedMessage } from "../drivers/storage/memory/queue.ts";
 import type { Program } from "../fixtures/programs/program.ts";
@@ -25,7 +25,7 @@ export interface Run {
 	readonly revisited: boolean;
 	/** Messages left in the queue at the end. */
 	readonly queued: readonly QueuedMessage[];
-	readonly retryRules: ReadonlyMap<string, RetryRule>;
+	readonly stepRules: ReadonlyMap<string, StepRule>;
 	/** Planned faults that struck, by their place in the plan. */
 	readonly fired: ReadonlySet<number>;
 	/** Virtual milliseconds at the end. */
@@ -61,13 +61,13 @@ export function execute(scenario: Scenario, program: Program, target: Target, un
 		inFlight: scenario.inFlight,
 	});
 	const storage = target.storage.storage(world, WORKFLOW_ID);
-	const retryRules = new Map<string, RetryRule>();
+	const stepRules = new Map<string, StepRule>();
 	const { Loop, CriticalError, RollbackError } = target.engine.module;
 	const host = new Host(world, target.engine, storage, scenario.hosting, {
 		workflowId: WORKFLOW_ID,
 		input: null,
 		workflow: (process) => (context) =>
-			program.run(observe(context, { world, engine: target.engine, retryRules }), {
+			program.run(observe(context, { world, engine: target.engine, stepRules }), {
 				Loop,
 				CriticalError,
 				RollbackError,
@@ -100,7 +100,7 @@ export function execute(scenario: Scenario, program: Program, target: Target, un
 		stop,
 		revisited: host.revisited,
 		queued: storage.queue.messages(),
-		retryRules,
+		stepRules,
 		fired: world.fired,
 		endMs: world.nowMs,
 		events: world.events,

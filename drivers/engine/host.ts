@@ -31,8 +31,8 @@ export interface HostEvents {
 	"run.evicting": Record<string, never>;
 	"run.evicted": { state: string };
 	"run.completed": { output: unknown };
-	/** It rejected; `state` is the durable state the host then found. */
-	"run.rejected": { error: ErrorFact; state: string };
+	/** It rejected; `state` is the durable state the host then found, `evicting` whether it had been asked to stop. */
+	"run.rejected": { error: ErrorFact; state: string; evicting: boolean };
 	"alarm.due": { atMs: number };
 }
 
@@ -107,8 +107,7 @@ export class Host {
 		if (this.outcome !== undefined) return this.outcome;
 		const waits = this.#world.waits();
 		if (stop !== "quiescent") return { status: "unfinished", waits, limit: stop === "time-limit" ? "time" : "events" };
-		const messages = waits.filter((what) => what.includes("message"));
-		const names = this.#idle?.names ?? (messages.length > 0 ? messages : undefined);
+		const names = this.#idle === undefined ? this.#storage.queue.awaited() : this.#idle.names;
 		return names === undefined ? { status: "hung", waits } : { status: "waiting", names };
 	}
 
@@ -120,7 +119,9 @@ export class Host {
 		const mode = this.#hosting.mode;
 		this.#note("run.start", { mode, visit: this.outcome === undefined ? "run" : "revisit" });
 		const driver: EngineDriver = this.#storage.open(process);
-		const handle = this.#engine.module.runWorkflow(workflowId, this.#workload.workflow(process), input, driver, { mode });
+		const handle = this.#engine.module.runWorkflow(workflowId, this.#workload.workflow(process), input, driver, {
+			mode,
+		});
 		this.#handle = handle as EngineHandle;
 		handle.result.then(
 			(result) => this.#settled(process, result),
@@ -180,13 +181,15 @@ export class Host {
 
 	#judgeRejection(process: Process, error: unknown, state: string): void {
 		const fact = errorFact(error);
-		this.#note("run.rejected", { error: fact, state });
+		const evicting = this.#evicting;
+		this.#note("run.rejected", { error: fact, state, evicting });
 		if (state === "failed") {
 			this.#finish(process, { status: "failed", error: fact });
 			return;
 		}
 		this.#world.exit(process, "run rejected");
-		if (++this.#rejections < MAX_REJECTIONS) this.#restart(RETRY_MS);
+		if (evicting) this.#restart(this.#hosting.restartMs);
+		else if (++this.#rejections < MAX_REJECTIONS) this.#restart(RETRY_MS);
 		else this.outcome ??= { status: "unrecoverable", error: fact };
 	}
 

@@ -34,8 +34,10 @@ export interface ProbeEvents {
 	threw: { key: string; error: { name: string; message: string } };
 }
 
-/** How a step retries, as far as it said so; the rest is the engine's default. */
-export interface RetryRule {
+/** What a step said of itself; the rest is the engine's default. */
+export interface StepRule {
+	/** Durable with the next flush only, so that it may run again after a crash. */
+	readonly ephemeral: boolean;
 	readonly maxRetries: number | undefined;
 	readonly backoffBaseMs: number | undefined;
 	readonly backoffMaxMs: number | undefined;
@@ -45,8 +47,8 @@ export interface RetryRule {
 export interface Observation {
 	readonly world: World;
 	readonly engine: Engine;
-	/** Retry rules of the steps seen, by key; shared by all lives of a run. */
-	readonly retryRules: Map<string, RetryRule>;
+	/** The rules of the steps seen, by key; shared by all lives of a run. */
+	readonly stepRules: Map<string, StepRule>;
 }
 
 export function observe(context: EngineContext, observation: Observation): EngineContext {
@@ -181,14 +183,16 @@ class ObservedContext implements EngineContext {
 	}
 
 	#observedStep<T>(nameOrConfig: string | Rivet.StepConfig<T>, run: (() => Promise<T>) | undefined) {
-		const config = typeof nameOrConfig === "string" ? { name: nameOrConfig, run: run as () => Promise<T> } : nameOrConfig;
+		const config =
+			typeof nameOrConfig === "string" ? { name: nameOrConfig, run: run as () => Promise<T> } : nameOrConfig;
 		const key = this.#key(config.name);
 		const observed: Rivet.StepConfig<T> = { ...config, run: () => this.#body(key, config.run) };
 		const { rollback } = config;
 		if (rollback !== undefined) {
 			observed.rollback = (context, output) => this.#compensation(key, () => rollback(context, output));
 		}
-		this.#observation.retryRules.set(key, {
+		this.#observation.stepRules.set(key, {
+			ephemeral: config.ephemeral === true,
 			maxRetries: config.maxRetries,
 			backoffBaseMs: config.retryBackoffBase,
 			backoffMaxMs: config.retryBackoffMax,

@@ -94,6 +94,10 @@ export function guardEscapes(activeInterposer: () => Interposer | undefined): vo
 	for (const [holder, name, call] of GUARDED_GLOBALS) guard(holder as Record<string, unknown>, name, call);
 	const threads = load("worker_threads") as Record<string, unknown>;
 	guard(threads, "Worker", "worker_threads.Worker");
-	guard((load("net") as { Socket: { prototype: Record<string, unknown> } }).Socket.prototype, "connect", "net.Socket.connect");
+	guard(
+		(load("net") as { Socket: { prototype: Record<string, unknown> } }).Socket.prototype,
+		"connect",
+		"net.Socket.connect",
+	);
 	syncBuiltinESMExports();
 }

@@ -76,7 +76,10 @@ export class World {
 		this.#ties = this.random.stream("ties");
 		this.#latencies = this.random.stream("latency");
 		this.#timerSalt = Math.floor(this.#ties() * 0x1_0000_0000);
-		this.disk = new Disk((process, what, mutations, apply) => this.#durable(process, what, mutations, apply), options.image);
+		this.disk = new Disk(
+			(process, what, mutations, apply) => this.#durable(process, what, mutations, apply),
+			options.image,
+		);
 	}
 
 	/**

@@ -135,20 +135,19 @@ export class MemoryDriver implements EngineDriver {
 		const process = this.#process;
 		return new Promise<void>((resolve, reject) => {
 			if (signal.aborted) return reject(signal.reason);
-			const pending = {
-				what: names.length === 0 ? "any message" : `message ${names.join(" or ")}`,
-				applyLate: () => {},
-			};
-			process.inFlight.add(pending);
+			let waiting = true;
+			const arrived = this.#queue.awaiting(process, names);
 			const settle = (how: () => void) => {
-				process.inFlight.delete(pending);
+				if (!waiting) return;
+				waiting = false;
+				arrived();
 				stop();
 				signal.removeEventListener("abort", abort);
 				how();
 			};
 			const abort = () => settle(() => reject(signal.reason));
 			const look = () => {
-				if (pending !== undefined && process.inFlight.has(pending) && this.#queue.has(names)) settle(resolve);
+				if (this.#queue.has(names)) settle(resolve);
 			};
 			const stop = this.#queue.watch((name) => {
 				if (names.length === 0 || names.includes(name)) world.schedule(process, 0, look);

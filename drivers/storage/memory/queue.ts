@@ -24,6 +24,7 @@ export class DurableQueue {
 	readonly #disk: Disk;
 	readonly #table: string;
 	readonly #watchers = new Set<(name: string) => void>();
+	readonly #waits = new Set<{ readonly process: Process; readonly names: readonly string[] }>();
 
 	constructor(disk: Disk, table: string) {
 		this.#disk = disk;
@@ -51,9 +52,7 @@ export class DurableQueue {
 			if (keys.length >= count) break;
 			if (names.length === 0 || names.includes(parseKey(key).name)) keys.push(key);
 		}
-		const messages = keys.map(
-			(key) => encoder.decode(this.#disk.get(this.#table, key) as Uint8Array) as Message,
-		);
+		const messages = keys.map((key) => encoder.decode(this.#disk.get(this.#table, key) as Uint8Array) as Message);
 		if (!keep && keys.length > 0) {
 			this.#disk.commit(
 				process,
@@ -81,6 +80,21 @@ export class DurableQueue {
 
 	messages(): QueuedMessage[] {
 		return this.#disk.list(this.#table, MESSAGE).map(({ key }) => parseKey(key));
+	}
+
+	/** Says that a process waits for a message with one of the names, until the returned function is called. */
+	awaiting(process: Process, names: readonly string[]): () => void {
+		const wait = { process, names };
+		this.#waits.add(wait);
+		return () => {
+			this.#waits.delete(wait);
+		};
+	}
+
+	/** The names that living processes wait for; undefined when none waits. */
+	awaited(): readonly string[] | undefined {
+		const waits = [...this.#waits].filter(({ process }) => process.alive);
+		return waits.length === 0 ? undefined : [...new Set(waits.flatMap(({ names }) => names))];
 	}
 
 	/** Calls back at every append, until the returned function is called. */

@@ -1,0 +1,69 @@
+/** Runs scenarios against one target and has the properties judge them. Keeps one reference run a program and mode. */
+import type { HostingMode } from "../../drivers/engine/host.ts";
+import type { Program } from "../../fixtures/programs/program.ts";
+import type { Property, Violation } from "../../suites/property.ts";
+import { execute, type Run, type Target } from "../../suites/run.ts";
+import type { Scenario } from "../../suites/scenario.ts";
+import { drawScenario, type Extent, referenceScenario, type Space } from "./draw.ts";
+
+export interface Judgement {
+	readonly run: Run;
+	readonly violations: readonly { readonly property: Property; readonly violation: Violation }[];
+	/** Places in the plan of faults that did not strike: with any, the run is no evidence. */
+	readonly unfired: readonly number[];
+}
+
+/** Virtual milliseconds a run gets beyond twice its uninterrupted length, and again for each fault. */
+const SLACK_MS = 600_000;
+
+export class Explorer {
+	readonly target: Target;
+	readonly properties: readonly Property[];
+	readonly #space: Space;
+	readonly #references = new Map<string, Run>();
+
+	/** @param programs the ones to draw from; those that need what the engine lacks are left out. */
+	constructor(target: Target, programs: readonly Program[], properties: readonly Property[]) {
+		this.target = target;
+		this.properties = properties;
+		this.#space = {
+			programs: programs.filter((program) => program.needs?.every((need) => target.engine.features.has(need)) ?? true),
+			extent: (program, mode): Extent => this.reference(program, mode),
+		};
+	}
+
+	/** Programs that seeds draw from. */
+	get programs(): readonly Program[] {
+		return this.#space.programs;
+	}
+
+	/** The scenario of a seed. */
+	draw(seed: number): { scenario: Scenario; program: Program } {
+		return drawScenario(seed, this.#space);
+	}
+
+	/** The program's uninterrupted run in that mode. */
+	reference(program: Program, mode: HostingMode): Run {
+		const key = `${mode} ${program.name}`;
+		let run = this.#references.get(key);
+		if (run === undefined) {
+			run = execute(referenceScenario(program, mode), program, this.target);
+			this.#references.set(key, run);
+		}
+		return run;
+	}
+
+	/** Runs and judges a scenario. @throws HarnessError when the run left its world. */
+	judge(scenario: Scenario, program: Program): Judgement {
+		const reference = this.reference(program, scenario.hosting.mode);
+		const untilMs = 2 * reference.endMs + SLACK_MS * (1 + scenario.faults.length);
+		const run = execute(scenario, program, this.target, untilMs);
+		const unfired = scenario.faults.map((_, i) => i).filter((i) => !run.fired.has(i));
+		const violations: Judgement["violations"][number][] = [];
+		for (const property of this.properties) {
+			if (property.skips?.(program) !== undefined) continue;
+			for (const violation of property.check(run, reference)) violations.push({ property, violation });
+		}
+		return { run, violations, unfired };
+	}
+}

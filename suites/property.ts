@@ -1,0 +1,28 @@
+/** A rule that no run may break. Properties are data; what runs them is elsewhere. */
+import type { Program } from "../fixtures/programs/program.ts";
+import type { Run } from "./run.ts";
+
+/** One way in which one run broke a property. */
+export interface Violation {
+	/** Short and stable; names how the property broke, so that two defects behind one property stay apart. */
+	readonly kind: string;
+	/** What happened, in a sentence, with names from the run. */
+	readonly message: string;
+	/** Place in the history of the event that shows it. */
+	readonly event: number;
+}
+
+export interface Property {
+	/** As in the list of properties, e.g. `replay.pure`. */
+	readonly id: string;
+	/** What must hold, in one sentence. */
+	readonly claim: string;
+	/** Where the rule comes from. */
+	readonly source: string;
+	/** Mutants that it must catch, by name. */
+	readonly mutants: readonly string[];
+	/** Why a program says nothing about it; undefined when it does. */
+	skips?(program: Program): string | undefined;
+	/** @param reference the same program run without interruption in the same hosting mode. */
+	check(run: Run, reference: Run): Violation[];
+}

@@ -1,0 +1,239 @@
+/** An interrupted run ends as an uninterrupted one. */
+import { isDeepStrictEqual } from "node:util";
+import type { HostEvents, Outcome } from "../drivers/engine/host.ts";
+import type { ProbeEvents } from "../drivers/engine/observe.ts";
+import type { ErrorFact, HistoryEvent, WorldEvents } from "../sim/world/history.ts";
+import { isUnder, lostMessages } from "./messages.ts";
+import type { Property, Violation } from "./property.ts";
+import type { Run } from "./run.ts";
+
+export const sameOutcome: Property = {
+	id: "replay.same-outcome",
+	claim:
+		"Whatever crashes, evictions and restarts happen, a program whose outcome does not depend on timing ends with the same output, error and effects.",
+	source: "docs",
+	mutants: ["driver-drops-history-entries"],
+	skips: (program) => (program.timingDependent === undefined ? undefined : "the outcome depends on timing"),
+	check(run, reference) {
+		// A run without an end is judged by life.progress, one that could not recover by replay.every-state-recovers.
+		if (!hasEnded(run.outcome) || !hasEnded(reference.outcome)) return [];
+		if (run.outcome.status === "failed" && replayFailure(run.outcome.error) !== undefined) return [];
+		const last = run.history.events.length - 1;
+		const expected = tell(reference.outcome);
+
+		if (run.outcome.status !== reference.outcome.status) {
+			const lost = lostMessages(run);
+			if (run.outcome.status === "waiting" && lost.length > 0) {
+				const ids = lost.map(({ id }) => id).join(", ");
+				return [
+					{
+						kind: "waits-for-lost-message",
+						message: `waits for ever since ${ids} was lost, instead of ${expected}`,
+						event: last,
+					},
+				];
+			}
+			return [
+				{
+					kind: `${run.outcome.status}-instead-of-${reference.outcome.status}`,
+					message: `${tell(run.outcome)} instead of ${expected}`,
+					event: last,
+				},
+			];
+		}
+		const violations: Violation[] = [];
+		const lossy = lostMessages(run).length > 0;
+		if (!isDeepStrictEqual(run.outcome, reference.outcome)) {
+			const kind = run.outcome.status === "completed" ? "other-output" : "other-error";
+			violations.push({ kind, message: `${tell(run.outcome)} instead of ${expected}`, event: last });
+		}
+		const [effects, wanted] = [effectLabels(run), effectLabels(reference)];
+		const missing = [...wanted].filter((label) => !effects.has(label));
+		const extra = [...effects].filter((label) => !wanted.has(label));
+		if (missing.length > 0) {
+			violations.push({
+				kind: lossy ? "effect-of-lost-message-missing" : "effect-missing",
+				message: `never happened: ${missing.join(", ")}`,
+				event: last,
+			});
+		}
+		if (extra.length > 0) {
+			violations.push({ kind: "effect-extra", message: `should not have happened: ${extra.join(", ")}`, event: last });
+		}
+		return violations;
+	},
+};
+
+export const everyStateRecovers: Property = {
+	id: "replay.every-state-recovers",
+	claim:
+		"From every durable state the disk ever held, a fresh process loads, replays and goes on; never a divergence, a missing name or a decode error.",
+	source: "docs, engine",
+	mutants: ["driver-drops-names", "driver-truncates-values"],
+	check(run, reference) {
+		const violations: Violation[] = [];
+		run.history.events.forEach((event, index) => {
+			if (event.kind !== "run.rejected") return;
+			const { error, state, evicting } = event.data as HostEvents["run.rejected"];
+			if (reference.outcome.status === "failed" && isDeepStrictEqual(error, reference.outcome.error)) return;
+			const kind = replayFailure(error) ?? (state === "failed" || evicting ? undefined : `rejected-with-${error.name}`);
+			if (kind === undefined) return;
+			violations.push({
+				kind,
+				message: `process ${event.process} could not go on: ${error.name}: ${error.message}`,
+				event: index,
+			});
+		});
+		return violations;
+	},
+};
+
+export const pure: Property = {
+	id: "replay.pure",
+	claim: "Resuming a finished workflow runs no step body, writes nothing and returns the same output.",
+	source: "docs",
+	mutants: ["driver-forgets-completion"],
+	check(run) {
+		const { events } = run.history;
+		const begin = events.findIndex(
+			(event) => event.kind === "run.start" && (event.data as HostEvents["run.start"]).visit === "revisit",
+		);
+		const { outcome } = run;
+		if (begin < 0 || (outcome.status !== "completed" && outcome.status !== "failed")) return [];
+
+		const found = new Map<string, Violation>();
+		const report = (how: string, message: string, event: number) => {
+			const kind = `${outcome.status}-${how}`;
+			if (!found.has(kind)) found.set(kind, { kind, message, event });
+		};
+		for (let index = begin; index < events.length; index++) {
+			const event = events[index] as HistoryEvent;
+			if (event.process === 0) continue;
+			switch (event.kind) {
+				case "body.start":
+					report("ran-body", `ran step ${(event.data as ProbeEvents["body.start"]).key} again`, index);
+					break;
+				case "compensation.start":
+					report("ran-compensation", `compensated ${(event.data as { key: string }).key} again`, index);
+					break;
+				case "durable":
+					report("wrote", `wrote: ${(event.data as WorldEvents["durable"]).what}`, index);
+					break;
+				case "run.completed": {
+					const { output } = event.data as HostEvents["run.completed"];
+					if (outcome.status !== "completed" || !isDeepStrictEqual(output, outcome.output)) {
+						report("other-output", `returned ${show(output)}, before: ${tell(outcome)}`, index);
+					}
+					break;
+				}
+				case "run.rejected": {
+					const { error } = event.data as HostEvents["run.rejected"];
+					if (outcome.status !== "failed" || !isDeepStrictEqual(error, outcome.error)) {
+						report("other-error", `rejected with ${error.name}: ${error.message}, before: ${tell(outcome)}`, index);
+					}
+					break;
+				}
+			}
+		}
+		return [...found.values()];
+	},
+};
+
+export const parallelSafe: Property = {
+	id: "replay.parallel-safe",
+	claim: "Branches that flush at the same time lose nothing: names, entries, statuses, metadata.",
+	source: "engine",
+	mutants: ["engine-skips-names-of-overlapping-flushes"],
+	skips: (program) => (program.parallel === true ? undefined : "no branches run side by side"),
+	check(run) {
+		// Judged where nothing else can be to blame: between a stop in good order and the next start.
+		const violations: Violation[] = [];
+		const returned = new Set<string>();
+		const branches: string[] = [];
+		let crashed = false;
+		run.history.events.forEach((event, index) => {
+			if (crashed) return;
+			switch (event.kind) {
+				case "process.crash":
+					crashed = true;
+					break;
+				case "branches.call": {
+					const { key, names } = event.data as ProbeEvents["branches.call"];
+					for (const name of names) branches.push(`${key}.${name}`);
+					break;
+				}
+				case "step.return": {
+					const { key } = event.data as ProbeEvents["step.return"];
+					if (isUnder(key, branches) && run.stepRules.get(key)?.ephemeral !== true) returned.add(key);
+					break;
+				}
+				case "body.start": {
+					const { key } = event.data as ProbeEvents["body.start"];
+					if (returned.has(key)) {
+						violations.push({
+							kind: "step-forgotten",
+							message: `${key} had returned before a stop in good order, and runs again`,
+							event: index,
+						});
+					}
+					break;
+				}
+				case "run.rejected": {
+					const { error } = event.data as HostEvents["run.rejected"];
+					if (replayFailure(error) === "missing-name") {
+						violations.push({
+							kind: "name-lost",
+							message: `the start after a stop in good order failed: ${error.message}`,
+							event: index,
+						});
+					}
+					break;
+				}
+			}
+		});
+		return violations;
+	},
+};
+
+/** How a replay failed, when that is what an error tells of; undefined for a program's own errors. */
+function replayFailure(error: ErrorFact): string | undefined {
+	if (/name index \d+ not found/i.test(error.message)) return "missing-name";
+	if (error.name === "HistoryDivergedError") return "diverged";
+	if (
+		/end of (buffer|input)|unexpected end|decode|invalid tag|too large buffer|BareError/i.test(
+			`${error.name} ${error.message}`,
+		)
+	) {
+		return "undecodable";
+	}
+	return undefined;
+}
+
+function hasEnded(outcome: Outcome): boolean {
+	return outcome.status === "completed" || outcome.status === "failed" || outcome.status === "waiting";
+}
+
+function effectLabels(run: Run): Set<string> {
+	return new Set(run.of("effect").map(({ data }) => (data as WorldEvents["effect"]).label));
+}
+
+function tell(outcome: Outcome): string {
+	switch (outcome.status) {
+		case "completed":
+			return `completed with ${show(outcome.output)}`;
+		case "failed":
+			return `failed with ${outcome.error.name}: ${outcome.error.message}`;
+		case "waiting":
+			return `waiting for ${outcome.names.join(", ") || "any message"}`;
+		case "unrecoverable":
+			return `unrecoverable: ${outcome.error.message}`;
+		case "hung":
+			return "hung";
+		case "unfinished":
+			return "unfinished";
+	}
+}
+
+function show(value: unknown): string {
+	return JSON.stringify(value) ?? String(value);
+}
