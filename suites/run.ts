@@ -5,6 +5,7 @@ import { observe, type StepRule } from "../drivers/engine/observe.ts";
 import type { StorageDriver } from "../drivers/storage/contract.ts";
 import type { QueuedMessage } from "../drivers/storage/memory/queue.ts";
 import type { Program } from "../fixtures/programs/program.ts";
+import { append } from "../sim/world/collections.ts";
 import type { History, HistoryEvent } from "../sim/world/history.ts";
 import { EPOCH_MS, type Stop, World } from "../sim/world/world.ts";
 import type { Scenario } from "./scenario.ts";
@@ -17,6 +18,7 @@ export interface Target {
 
 export interface Run {
 	readonly scenario: Scenario;
+	readonly target: Target;
 	readonly program: Program;
 	readonly history: History;
 	readonly outcome: Outcome;
@@ -94,6 +96,7 @@ export function execute(scenario: Scenario, program: Program, target: Target, un
 	let kinds: Map<string, HistoryEvent[]> | undefined;
 	return {
 		scenario,
+		target,
 		program,
 		history: world.history,
 		outcome: host.conclude(stop),
@@ -115,10 +118,6 @@ export function execute(scenario: Scenario, program: Program, target: Target, un
 
 function groupByKind(events: readonly HistoryEvent[]): Map<string, HistoryEvent[]> {
 	const kinds = new Map<string, HistoryEvent[]>();
-	for (const event of events) {
-		const list = kinds.get(event.kind);
-		if (list === undefined) kinds.set(event.kind, [event]);
-		else list.push(event);
-	}
+	for (const event of events) append(kinds, event.kind, event);
 	return kinds;
 }

@@ -1,5 +1,6 @@
 /** Step bodies run as often as they may, and no sooner. */
 import type { ProbeEvents } from "../drivers/engine/observe.ts";
+import { append } from "../sim/world/collections.ts";
 import type { HistoryEvent } from "../sim/world/history.ts";
 import { isUnder } from "./messages.ts";
 import type { Property, Violation } from "./property.ts";
@@ -162,10 +163,4 @@ function attemptsByStep(run: Run): Map<string, Attempt[]> {
 		}
 	}
 	return steps;
-}
-
-function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-	const list = map.get(key);
-	if (list === undefined) map.set(key, [value]);
-	else list.push(value);
 }

@@ -25,4 +25,6 @@ export interface StorageDriver {
 	readonly name: string;
 	/** Makes or finds the storage of a workflow in that world. */
 	storage(world: World, workflowId: string): Storage;
+	/** What a key of a disk table holds, in a few words; `engineKey` reads the keys that the engine chose. */
+	describeKey(table: string, key: string, engineKey: (key: string) => string): string;
 }

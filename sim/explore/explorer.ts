@@ -4,6 +4,7 @@ import type { Program } from "../../fixtures/programs/program.ts";
 import type { Property, Violation } from "../../suites/property.ts";
 import { execute, type Run, type Target } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
+import { getOrInsert } from "../world/collections.ts";
 import { drawScenario, type Extent, referenceScenario, type Space } from "./draw.ts";
 
 export interface Judgement {
@@ -45,12 +46,7 @@ export class Explorer {
 	/** The program's uninterrupted run in that mode. */
 	reference(program: Program, mode: HostingMode): Run {
 		const key = `${mode} ${program.name}`;
-		let run = this.#references.get(key);
-		if (run === undefined) {
-			run = execute(referenceScenario(program, mode), program, this.target);
-			this.#references.set(key, run);
-		}
-		return run;
+		return getOrInsert(this.#references, key, () => execute(referenceScenario(program, mode), program, this.target));
 	}
 
 	/** Runs and judges a scenario. @throws HarnessError when the run left its world. */

@@ -19,6 +19,8 @@
  * evidence about it.
  */
 
+import { append } from "./collections.ts";
+
 export type Fault =
 	| { readonly kind: "crash"; readonly write: number; readonly side: "before" | "after" }
 	| { readonly kind: "crash"; readonly event: number }
@@ -80,10 +82,4 @@ export class PlannedFaults {
 	atOperation(n: number): readonly number[] | undefined {
 		return this.#byOperation.get(n);
 	}
-}
-
-function append(map: Map<number, number[]>, key: number, index: number): void {
-	const list = map.get(key);
-	if (list === undefined) map.set(key, [index]);
-	else list.push(index);
 }

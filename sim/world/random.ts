@@ -3,6 +3,7 @@
  * that one more draw in one place moves nothing anywhere else.
  */
 import seedrandom from "seedrandom";
+import { getOrInsert } from "./collections.ts";
 
 /** A uniform draw from [0, 1). */
 export type Stream = () => number;
@@ -17,13 +18,7 @@ export class Streams {
 
 	/** The stream of that name; the same object at every call, so that draws go on where they stopped. */
 	stream(name: string): Stream {
-		const stream = this.#streams.get(name);
-		if (stream === undefined) {
-			const drawn: Stream = seedrandom.alea(`${this.#seed}/${name}`);
-			this.#streams.set(name, drawn);
-			return drawn;
-		}
-		return stream;
+		return getOrInsert(this.#streams, name, (): Stream => seedrandom.alea(`${this.#seed}/${name}`));
 	}
 }
 

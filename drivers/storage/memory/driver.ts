@@ -8,7 +8,7 @@ import type { Mutation } from "../../../sim/world/history.ts";
 import type { Process } from "../../../sim/world/process.ts";
 import type { World } from "../../../sim/world/world.ts";
 import type { Storage, StorageDriver } from "../contract.ts";
-import { DurableQueue } from "./queue.ts";
+import { DurableQueue, describeQueueKey } from "./queue.ts";
 
 /** Below this many milliseconds an engine may sleep in memory instead of yielding; the package's own figure. */
 const WORKER_POLL_INTERVAL_MS = 100;
@@ -27,6 +27,10 @@ export const memoryStorage: StorageDriver = {
 				world.disk.commit(world.outside, "alarm.fire", [{ table: tables.alarm, key: ALARM, value: null }]);
 			},
 		};
+	},
+	describeKey(table, key, engineKey) {
+		if (table.endsWith("/kv")) return engineKey(key);
+		return table.endsWith("/queue") ? describeQueueKey(key) : "alarm";
 	},
 };
 

@@ -110,3 +110,11 @@ function parseKey(key: string): QueuedMessage {
 	const [, name = "", id = ""] = key.split(":");
 	return { name: decodeURIComponent(name), id };
 }
+
+/** What a key of the queue's table holds: `message m3 (counter)`, `response to m3`, `next place`. */
+export function describeQueueKey(key: string): string {
+	if (key === NEXT) return "next place";
+	if (key.startsWith(RESPONSE)) return `response to ${key.slice(RESPONSE.length)}`;
+	const { id, name } = parseKey(key);
+	return `message ${id} (${name})`;
+}

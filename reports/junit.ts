@@ -1,0 +1,36 @@
+/** The report as JUnit XML: a suite a subject, a test case a property, so that runs can be joined by property id. */
+import junitReportBuilder, { type Builder } from "junit-report-builder";
+import type { Finding, Report } from "./model.ts";
+
+// The package's types put its builder one level deeper than Node does.
+const builder = junitReportBuilder as unknown as Builder;
+
+export function junit(report: Report): string {
+	const xml = builder.newBuilder();
+	const suites = [...new Set(report.properties.map(({ suite }) => suite))];
+	for (const name of suites) {
+		const suite = xml.testSuite().name(`faultline.${name}`);
+		suite.property("engine", report.target.engine).property("driver", report.target.driver);
+		for (const property of report.properties.filter((candidate) => candidate.suite === name)) {
+			const test = suite.testCase().className(`faultline.${name}`).name(property.id);
+			const findings = report.findings.filter((finding) => finding.property === property.id);
+			const failed = findings.filter(({ verdict }) => verdict !== "known");
+			if (report.verdict === "invalid") {
+				test.error(report.problems[0] ?? "invalid", "invalid", report.problems.join("\n"));
+			} else if (failed.length > 0) {
+				test.failure(failed.map(({ id, verdict }) => `${id} (${verdict})`).join(", "), property.verdict);
+			} else if (property.verdict === "skip") {
+				test.skipped();
+			}
+			test.standardOutput([property.claim, ...findings.map(findingLine)].join("\n"));
+		}
+	}
+	return xml.build();
+}
+
+function findingLine({ id, verdict, runs, example, reason }: Finding): string {
+	const lines = [`${verdict}: ${id}, ${runs} runs`];
+	if (reason !== undefined) lines.push(`  ${reason}`);
+	if (example !== undefined) lines.push(`  ${example.program}: ${example.message}`, `  ${example.command}`);
+	return lines.join("\n");
+}

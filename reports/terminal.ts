@@ -1,0 +1,116 @@
+/** The report as text for a terminal or a log, at 80 columns by default. */
+import type { Finding, Report, Verdict } from "./model.ts";
+import { count, NO_PAINT, type Paint, plural, wrap } from "./text.ts";
+
+export interface TerminalOptions {
+	readonly width?: number;
+	readonly paint?: Paint;
+	/** Only findings and the verdict. */
+	readonly quiet?: boolean;
+}
+
+export function terminal(report: Report, options: TerminalOptions = {}): string {
+	const width = options.width ?? 80;
+	const paint = options.paint ?? NO_PAINT;
+	const parts = report.findings.map((finding) => findingText(finding, width, paint));
+	if (options.quiet !== true) parts.push(propertyTable(report, paint), coverageText(report, width));
+	parts.push(verdictText(report, width, paint));
+	return `${parts.join("\n\n")}\n`;
+}
+
+const WORDS: Readonly<Record<Verdict, string>> = {
+	pass: "pass",
+	fail: "FAIL",
+	known: "known",
+	fixed: "FIXED",
+	skip: "skip",
+	invalid: "INVALID",
+};
+
+function coloured(verdict: Verdict, text: string, paint: Paint): string {
+	if (verdict === "fail" || verdict === "invalid") return paint.red(text);
+	if (verdict === "fixed" || verdict === "known") return paint.yellow(text);
+	return verdict === "pass" ? paint.green(text) : paint.dim(text);
+}
+
+function findingText(finding: Finding, width: number, paint: Paint): string {
+	const label = WORDS[finding.verdict].padEnd(6);
+	const name = `${finding.property}  ${finding.kind}`;
+	const runs = finding.verdict === "fixed" ? "" : finding.runs === 0 ? "as listed" : plural(finding.runs, "run");
+	const gap = " ".repeat(Math.max(2, width - label.length - name.length - runs.length - 1));
+	const lines = [`${coloured(finding.verdict, label, paint)} ${paint.bold(name)}${gap}${runs}`];
+	const indent = " ".repeat(7);
+	if (finding.verdict === "fixed") {
+		lines.push(wrap("Listed as known, and its run shows it no longer: take it off the list.", width, indent));
+		lines.push(`${indent}pnpm sim expectations --update`);
+		return lines.join("\n");
+	}
+	const { example } = finding;
+	if (finding.reason !== undefined) lines.push(wrap(finding.reason, width, indent));
+	if (example !== undefined) {
+		const shown = `${example.program}: ${example.message}`;
+		lines.push(paint.dim(wrap(shorten(shown, 3 * (width - indent.length)), width, indent)));
+		lines.push(paint.dim(wrap(`(${example.conditions.join("; ")})`, width, indent)));
+		lines.push(indent + paint.cyan(example.command));
+	}
+	return lines.join("\n");
+}
+
+function shorten(text: string, length: number): string {
+	return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
+
+function propertyTable(report: Report, paint: Paint): string {
+	const rows = report.properties.map(({ id, verdict, checked, skipped }) => {
+		const kinds = report.findings.filter(({ property }) => property === id).length;
+		const word = coloured(verdict, (WORDS[verdict] + (kinds > 0 ? ` (${kinds})` : "")).padEnd(10), paint);
+		const not = skipped.map(({ reason, runs }) => (verdict === "skip" ? reason : `${count(runs)} not: ${reason}`));
+		return `${id.padEnd(29)}${word}${count(checked).padStart(8)}  ${paint.dim(not.join("; "))}`.trimEnd();
+	});
+	return [paint.bold(`${"property".padEnd(29)}${"verdict".padEnd(10)}${"checked".padStart(8)}`), ...rows].join("\n");
+}
+
+function coverageText(report: Report, width: number): string {
+	const { counts, coverage, timings } = report;
+	const faults = coverage.faults.map(
+		({ kind, planned, fired, windows }) =>
+			`${kind} ${count(fired)} of ${count(planned)} struck, in ${plural(windows, "window")}`,
+	);
+	const crossed = coverage.programs.reduce((sum, { crashedAt }) => sum + crashedAt, 0);
+	const writes = coverage.programs.reduce((sum, { writes }) => sum + writes, 0);
+	return [
+		`${plural(counts.runs, "run")} of ${plural(coverage.programs.length, "program")}, ${count(counts.interruptedRuns)} of them interrupted: ` +
+			`${plural(counts.crashes, "crash").replace("crashs", "crashes")}, ${plural(counts.evictions, "eviction")}, ` +
+			`${plural(counts.processes, "process").replace("processs", "processes")}, ${plural(counts.durableWrites, "durable write")}`,
+		`${count(timings.virtualDays)} days of virtual time in ${timings.seconds.toFixed(1)} s, ${count(timings.runsPerSecond)} runs/s; ` +
+			`${plural(counts.rerun, "run")} made twice with equal digests`,
+		...(faults.length > 0 ? [`planned faults: ${faults.join("; ")}`] : []),
+		...(writes > 0
+			? [`crash points: ${count(crossed)} durable writes of ${count(writes)} in the uninterrupted programs`]
+			: []),
+	]
+		.map((line) => wrap(line, width, "  ", ""))
+		.join("\n");
+}
+
+function verdictText(report: Report, width: number, paint: Paint): string {
+	const lines: string[] = [];
+	if (report.interrupted) lines.push(paint.yellow("Stopped before the end; this is what was found until then."));
+	for (const problem of report.problems) lines.push(paint.red(wrap(problem, width, "  ")));
+	const by = (verdict: Verdict) => report.findings.filter((finding) => finding.verdict === verdict).length;
+	const [fail, fixed, known] = [by("fail"), by("fixed"), by("known")];
+	const summary =
+		report.verdict === "invalid"
+			? "the result counts for nothing: mend what is named above"
+			: report.findings.length === 0
+				? "every property held"
+				: [
+						...(fail > 0 ? [`${fail} new`] : []),
+						...(fixed > 0 ? [`${fixed} listed but fixed`] : []),
+						...(known > 0 ? [`${known} known`] : []),
+					].join(", ");
+	lines.push(
+		`${coloured(report.verdict, paint.bold(WORDS[report.verdict]), paint)}  ${report.target.engine}: ${summary}`,
+	);
+	return lines.join("\n");
+}

@@ -1,0 +1,63 @@
+/** `pnpm sim list`: what can be chosen. */
+import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
+import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
+import { MUTANTS } from "../../fixtures/mutants/index.ts";
+import { PROGRAMS } from "../../fixtures/programs/index.ts";
+import { wrap } from "../../reports/text.ts";
+import { PROPERTIES, SUITES } from "../../suites/index.ts";
+
+/** Everything there is to choose from, as data. */
+export function listing() {
+	return {
+		engines: PUBLISHED.map((name) => ({ name, newest: name === NEWEST })),
+		drivers: [{ name: memoryStorage.name }],
+		suites: [...SUITES].map(([name, properties]) => ({ name, properties: properties.map(({ id }) => id) })),
+		properties: PROPERTIES.map(({ id, claim, source, mutants }) => ({ id, claim, source, mutants })),
+		programs: PROGRAMS.map(({ name, summary, timingDependent }) => ({ name, summary, timingDependent })),
+		mutants: MUTANTS.map(({ name, summary }) => ({ name, summary })),
+	};
+}
+
+export function listText(width: number): string {
+	const { engines, drivers, suites, properties, programs, mutants } = listing();
+	const section = (title: string, rows: readonly (readonly [string, string])[]) => {
+		const column = Math.max(...rows.map(([name]) => name.length)) + 4;
+		return [title, ...rows.map(([name, text]) => row(name, text, column, width))].join("\n");
+	};
+	return `${[
+		section(
+			"engines",
+			engines.map(({ name, newest }) => [name, newest ? "the default" : ""] as const),
+		),
+		section(
+			"drivers",
+			drivers.map(({ name }) => [name, "the world's own disk"] as const),
+		),
+		section(
+			"suites",
+			suites.map(({ name, properties }) => [name, properties.join(", ")] as const),
+		),
+		section(
+			"properties",
+			properties.map(({ id, claim }) => [id, claim] as const),
+		),
+		section(
+			"programs",
+			programs.map(
+				({ name, summary, timingDependent }) =>
+					[name, summary + (timingDependent === undefined ? "" : " (depends on timing)")] as const,
+			),
+		),
+		section(
+			"mutants",
+			mutants.map(({ name, summary }) => [name, summary] as const),
+		),
+	].join("\n\n")}\n`;
+}
+
+function row(name: string, text: string, column: number, width: number): string {
+	const first = `  ${name}`.padEnd(column);
+	// A name too long for its text to stand beside it gets a line of its own.
+	if (column > width / 2) return `  ${name}\n${wrap(text, width, "      ")}`;
+	return text === "" ? `  ${name}` : wrap(text, width, " ".repeat(column), first);
+}

@@ -1,0 +1,128 @@
+/** The command line: what can be said, and what is run for it. */
+import { Command, CommanderError } from "commander";
+import { UsageError } from "../../drivers/engine/contract.ts";
+import { NEWEST } from "../../drivers/engine/rivet/engine.ts";
+import { ExpectationError } from "../../fixtures/expectations/expectations.ts";
+import { HarnessError } from "../world/harness-error.ts";
+import { expectations } from "./expectations.ts";
+import { DEFAULT_RUNS, explore } from "./explore.ts";
+import { parseDuration, parseNames, parseRuns, parseSeed } from "./options.ts";
+import { show } from "./show.ts";
+import { widthOf } from "./terminal.ts";
+import { VERSION } from "./version.ts";
+
+const EXIT_USAGE = 2;
+const EXIT_INVALID = 3;
+
+function withTarget(command: Command): Command {
+	return command
+		.option("--engine <name|path>", "a published engine, or the built entry of your own", NEWEST)
+		.option("--program <names>", "only these programs, with commas between", parseNames)
+		.option("--suite <names>", "only the properties of these suites", parseNames)
+		.option("--property <ids>", "only these properties", parseNames)
+		.option("--expectations <file>", 'another list of known failures, or "none"');
+}
+
+const program = withTarget(new Command("pnpm sim"))
+	.description(
+		"Runs the real workflow engine in a world of virtual time, crashes and slow storage,\n" +
+			"seed by seed, and says where it breaks its promises. Any failure is one command away.",
+	)
+	.version(VERSION)
+	.option("--seed <n>", "show the one run of this seed, step by step", parseSeed)
+	.option("--known <id>", "show the run kept with a known failure")
+	.option("--runs <n>", `how many seeds to explore (default: ${DEFAULT_RUNS})`, parseRuns)
+	.option("--for <duration>", "explore for so long: 30s, 10m, 8h", parseDuration)
+	.option("--from <seed>", "the first seed", parseSeed, 1)
+	.option("--report <dir>", "write report.json, junit.xml and report.txt there")
+	.option("--json", "print the report as JSON and nothing else")
+	.option("--quiet", "only findings and the verdict")
+	.option("--verbose", "with --seed: every event, reads included")
+	.addHelpText(
+		"after",
+		`
+Examples:
+  pnpm sim                                   explore ${NEWEST}, under a minute
+  pnpm sim --seed 42                         that run again, as a story
+  pnpm sim --engine ./dist/index.js          your own build, against the known list
+  pnpm sim --program queue-loop --for 5m     one program for five minutes
+  pnpm sim --suite queue --report report     one suite, with files for CI
+  pnpm sim list                              engines, suites, properties, programs
+
+Exit code: 0 everything held or failed as listed; 1 something new failed, or
+something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
+	)
+	.action(async (options) => {
+		const single = options.seed !== undefined || options.known !== undefined;
+		if (single && (options.runs !== undefined || options.for !== undefined)) {
+			throw new UsageError("--seed shows one run; --runs and --for explore many: give one or the other.");
+		}
+		const report = single ? await show(options) : await explore(options);
+		process.exitCode = report.exitCode;
+	});
+
+program
+	.command("list")
+	.description("engines, drivers, suites, properties, programs and mutants")
+	.option("--json", "as JSON")
+	.action(async (_options, command) => {
+		// Loaded when asked for: only this command needs the mutants.
+		const { listing, listText } = await import("./list.ts");
+		const asJson = command.optsWithGlobals().json === true;
+		process.stdout.write(
+			asJson ? `${JSON.stringify(listing(), undefined, "\t")}\n` : listText(widthOf(process.stdout)),
+		);
+	});
+
+program
+	.command("expectations")
+	.description("the known failures of an engine; --update brings the list up to date")
+	.option("--update", "explore, drop what is fixed, add what is new")
+	.action((_options, command) => expectations(command.optsWithGlobals()));
+
+async function main(): Promise<void> {
+	for (const command of [program, ...program.commands]) {
+		command
+			.exitOverride()
+			.configureOutput({ outputError: () => {} })
+			.allowExcessArguments(false);
+	}
+	try {
+		await program.parseAsync();
+	} catch (error) {
+		if (error instanceof CommanderError) {
+			// Help and version were asked for and printed.
+			if (error.exitCode === 0) return;
+			fail(usageMessage(error), EXIT_USAGE);
+		} else if (error instanceof UsageError || error instanceof ExpectationError) {
+			fail(error.message, EXIT_USAGE);
+		} else if (error instanceof HarnessError) {
+			fail(error.message, EXIT_INVALID);
+		} else {
+			throw error;
+		}
+	}
+}
+
+/** Commander's message in one line that says what would be right. */
+function usageMessage(error: CommanderError): string {
+	const message = error.message.replace(/^error: /, "").replaceAll("\n", " ");
+	if (error.code === "commander.excessArguments") {
+		const names = program.commands.map((command) => command.name()).join(", ");
+		return `unknown command "${program.args[0] ?? ""}"; the commands are ${names}, or none to explore`;
+	}
+	return error.code === "commander.invalidArgument" ? message : `${message}; see pnpm sim --help`;
+}
+
+function fail(message: string, exitCode: number): void {
+	process.stderr.write(`${message}\n`);
+	process.exitCode = exitCode;
+}
+
+// A closed pipe, as in `pnpm sim | head`, is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+	if (error.code === "EPIPE") process.exit();
+	throw error;
+});
+
+await main();

@@ -1,0 +1,152 @@
+/** What the command line asks for, checked: every wrong value is one line that says what would be right. */
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { InvalidArgumentError } from "commander";
+import { type Engine, UsageError } from "../../drivers/engine/contract.ts";
+import { loadRivet, NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
+import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
+import { type Expectation, parseExpectations } from "../../fixtures/expectations/expectations.ts";
+import { PROGRAMS } from "../../fixtures/programs/index.ts";
+import type { Program } from "../../fixtures/programs/program.ts";
+import { PROPERTIES, SUITES } from "../../suites/index.ts";
+import type { Property } from "../../suites/property.ts";
+import type { Target } from "../../suites/run.ts";
+import type { Scenario } from "../../suites/scenario.ts";
+import { Explorer } from "../explore/explorer.ts";
+
+/** Options of every command that runs something, as commander hands them over. */
+export interface RunOptions {
+	readonly engine: string;
+	readonly program?: readonly string[];
+	readonly suite?: readonly string[];
+	readonly property?: readonly string[];
+	readonly expectations?: string;
+}
+
+/** A whole number from 1. */
+export function parseSeed(text: string): number {
+	return parseWhole(text, "a seed is a whole number from 1, e.g. --seed 42");
+}
+
+export function parseRuns(text: string): number {
+	return parseWhole(text, "a number of runs is a whole number from 1, e.g. --runs 5000");
+}
+
+function parseWhole(text: string, rule: string): number {
+	const n = Number(text);
+	if (!/^\d+$/.test(text) || n < 1 || !Number.isSafeInteger(n)) throw new InvalidArgumentError(rule);
+	return n;
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** `90s`, `10m`, `8h` in milliseconds. */
+export function parseDuration(text: string): number {
+	const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
+	const unit = UNITS_MS[match?.[2] ?? ""];
+	if (match === null || unit === undefined || Number(match[1]) === 0) {
+		throw new InvalidArgumentError("a duration is a number with a unit: 30s, 10m, 8h");
+	}
+	return Number(match[1]) * unit;
+}
+
+export function parseNames(text: string): string[] {
+	const names = text
+		.split(",")
+		.map((name) => name.trim())
+		.filter((name) => name !== "");
+	if (names.length === 0) throw new InvalidArgumentError("give one name, or several with commas between");
+	return names;
+}
+
+/** What a run needs, made from the options. @throws UsageError */
+export async function prepare(options: RunOptions): Promise<{ explorer: Explorer; target: Target }> {
+	const programs = choosePrograms(options.program);
+	const properties = chooseProperties(options.suite, options.property);
+	const target: Target = { engine: await loadRivet(options.engine), storage: memoryStorage };
+	const explorer = new Explorer(target, programs, properties);
+	if (explorer.programs.length === 0) {
+		const needs = programs.flatMap(({ needs }) => needs ?? []).filter((need) => !target.engine.features.has(need));
+		throw new UsageError(
+			`${target.engine.name} cannot run ${options.program?.join(", ")}: it has no ${needs.join(", ")}.`,
+		);
+	}
+	return { explorer, target };
+}
+
+function choosePrograms(names: readonly string[] | undefined): readonly Program[] {
+	if (names === undefined) return PROGRAMS;
+	return names.map((name) => {
+		const program = PROGRAMS.find((candidate) => candidate.name === name);
+		if (program === undefined) {
+			throw new UsageError(
+				unknown(
+					"program",
+					name,
+					PROGRAMS.map((candidate) => candidate.name),
+				),
+			);
+		}
+		return program;
+	});
+}
+
+function chooseProperties(
+	suites: readonly string[] | undefined,
+	ids: readonly string[] | undefined,
+): readonly Property[] {
+	if (suites === undefined && ids === undefined) return PROPERTIES;
+	const chosen = new Set<Property>();
+	for (const name of suites ?? []) {
+		const suite = SUITES.get(name);
+		if (suite === undefined) throw new UsageError(unknown("suite", name, [...SUITES.keys()]));
+		for (const property of suite) chosen.add(property);
+	}
+	for (const id of ids ?? []) {
+		const property = PROPERTIES.find((candidate) => candidate.id === id);
+		if (property === undefined)
+			throw new UsageError(
+				unknown(
+					"property",
+					id,
+					PROPERTIES.map((candidate) => candidate.id),
+				),
+			);
+		chosen.add(property);
+	}
+	return PROPERTIES.filter((property) => chosen.has(property));
+}
+
+function unknown(what: string, name: string, known: readonly string[]): string {
+	return `Unknown ${what} "${name}"; choose from ${known.join(", ")}.`;
+}
+
+/** Where the known failures of a published engine are listed. */
+export function expectationsFile(engine: Engine): string {
+	// A local build is measured against what the newest published version is known to get wrong.
+	const name = PUBLISHED.includes(engine.name) ? engine.name : NEWEST;
+	return fileURLToPath(new URL(`../../fixtures/expectations/${name}.yaml`, import.meta.url));
+}
+
+/** @throws UsageError when a file was named that is not there; ExpectationError when it is not right. */
+export function loadExpectations(engine: Engine, file: string | undefined): Expectation<Scenario>[] {
+	if (file === "none") return [];
+	const path = file ?? expectationsFile(engine);
+	if (!existsSync(path)) {
+		if (file === undefined) return [];
+		throw new UsageError(`No list of known failures at ${file}; give a YAML file, or "none".`);
+	}
+	return parseExpectations<Scenario>(readFileSync(path, "utf8"), path);
+}
+
+/** The options that decide what a seed means, as they are typed; without the defaults. */
+export function drawingOptions(options: RunOptions): string {
+	const parts: string[] = [];
+	if (options.program !== undefined) parts.push(`--program ${options.program.join(",")}`);
+	if (options.engine !== NEWEST) parts.push(`--engine ${quote(options.engine)}`);
+	return parts.map((part) => ` ${part}`).join("");
+}
+
+function quote(text: string): string {
+	return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

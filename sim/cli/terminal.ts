@@ -1,0 +1,67 @@
+/** What the command line knows of the terminal it writes to. */
+import cliProgress from "cli-progress";
+import pico from "picocolors";
+import { count, NO_PAINT, type Paint } from "../../reports/text.ts";
+
+/** Colours on a terminal that wants them; `NO_COLOR` and pipes get none. */
+export function paintFor(stream: NodeJS.WriteStream): Paint {
+	return stream.isTTY && pico.isColorSupported ? pico : NO_PAINT;
+}
+
+/** Columns to write in: the terminal's, within reason; 80 without one. */
+export function widthOf(stream: NodeJS.WriteStream): number {
+	return stream.isTTY ? Math.max(60, Math.min(stream.columns ?? 80, 120)) : 80;
+}
+
+export interface Progress {
+	update(done: number, findings: number): void;
+	stop(): void;
+}
+
+const PLAIN_EVERY_MS = 5_000;
+
+/**
+ * Progress on standard error: a bar on a terminal, a plain line now and then elsewhere.
+ * @param total runs to come, or undefined when time ends it.
+ */
+export function progressOf(total: number | undefined, silent: boolean): Progress {
+	const stream = process.stderr;
+	if (silent) return { update: () => {}, stop: () => {} };
+	const startedAt = performance.now();
+	const rate = (done: number) => done / Math.max(0.001, (performance.now() - startedAt) / 1_000);
+	if (stream.isTTY && total !== undefined) {
+		const bar = new cliProgress.SingleBar({
+			format: "{bar} {percentage}%  {runs} runs, {rate}/s, {left} s left, {findings} new",
+			barsize: 24,
+			hideCursor: true,
+			clearOnComplete: true,
+			stream,
+		});
+		bar.start(total, 0, { runs: "0", rate: "-", left: "-", findings: 0 });
+		return {
+			update: (done, findings) => {
+				const perSecond = rate(done);
+				bar.update(done, {
+					runs: count(done),
+					rate: count(perSecond),
+					left: count((total - done) / perSecond),
+					findings,
+				});
+			},
+			stop: () => bar.stop(),
+		};
+	}
+	let lastAt = startedAt;
+	return {
+		update: (done, findings) => {
+			const now = performance.now();
+			if (now - lastAt < PLAIN_EVERY_MS) return;
+			lastAt = now;
+			const perSecond = rate(done);
+			const of = total === undefined ? "" : ` of ${count(total)}`;
+			const left = total === undefined ? "" : `, ${count((total - done) / perSecond)} s left`;
+			stream.write(`${count(done)}${of} runs, ${count(perSecond)}/s${left}, ${findings} new\n`);
+		},
+		stop: () => {},
+	};
+}

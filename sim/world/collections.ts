@@ -1,0 +1,16 @@
+/** Two small things that maps lack. */
+
+/** The value of the key, made and stored first when there is none. */
+export function getOrInsert<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+	let value = map.get(key);
+	if (value === undefined) {
+		value = make();
+		map.set(key, value);
+	}
+	return value;
+}
+
+/** Adds to the list of the key, which begins empty. */
+export function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+	getOrInsert(map, key, (): V[] => []).push(value);
+}
