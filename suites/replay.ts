@@ -93,6 +93,7 @@ export const pure: Property = {
 	claim: "Resuming a finished workflow runs no step body, writes nothing and returns the same output.",
 	source: "docs",
 	mutants: ["driver-forgets-completion"],
+	skips: (program) => (program.evolving === true ? "the code is another when it is resumed" : undefined),
 	check(run) {
 		const { events } = run.history;
 		const begin = events.findIndex(
@@ -119,7 +120,13 @@ export const pure: Property = {
 					report("ran-compensation", `compensated ${(event.data as { key: string }).key} again`, index);
 					break;
 				case "durable":
-					report(...writing(run, event.data as WorldEvents["durable"]), index);
+					for (const [sort, name] of written(run, event.data as WorldEvents["durable"])) {
+						report(
+							`wrote-${sort.replaceAll(" ", "-")}`,
+							`wrote ${name} (${(event.data as { what: string }).what})`,
+							index,
+						);
+					}
 					break;
 				case "run.completed": {
 					const { output } = event.data as HostEvents["run.completed"];
@@ -197,14 +204,16 @@ export const parallelSafe: Property = {
 	},
 };
 
-/** How a write is told of: its kind names what sort of thing was written, its message each of them. */
-function writing(run: Run, { what, mutations }: WorldEvents["durable"]): [kind: string, message: string] {
+/** The sorts of things a write changed (`workflow output`, `entry`, `alarm`), each with what it was. */
+function written(run: Run, { mutations }: WorldEvents["durable"]): Map<string, string> {
 	const { engine, storage } = run.target;
-	const written = mutations.map(({ table, key }) => storage.describeKey(table, key, engine.describeKey));
-	const sorts = [
-		...new Set(written.map((name) => name.replace(/ [\d[(].*$/, "").replace(/^(entry|metadata|message) .*$/, "$1"))),
-	];
-	return [`wrote-${sorts.sort().join("-and-").replaceAll(" ", "-")}`, `wrote ${written.join(", ")} (${what})`];
+	const sorts = new Map<string, string>();
+	for (const { table, key } of mutations) {
+		const name = storage.describeKey(table, key, engine.describeKey);
+		const sort = name.replace(/^(entry|metadata|name|message) .*$/, "$1");
+		if (!sorts.has(sort)) sorts.set(sort, name);
+	}
+	return sorts;
 }
 
 /** How a replay failed, when that is what an error tells of; undefined for a program's own errors. */

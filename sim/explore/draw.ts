@@ -27,6 +27,9 @@ const LATENCIES: readonly Latency[] = [
 
 const RESTARTS_MS = [0, 0, 10, 1_000, 45_000];
 
+/** Below every step timeout of the programs, so that a slow call changes when things happen and not what. */
+const SLOW_MS = [30, 400, 2_000];
+
 /** How many faults a plan has; each entry as likely as the others. */
 const PLAN_SIZES = [0, 1, 1, 1, 1, 1, 2, 2, 2, 3, 4];
 
@@ -56,7 +59,7 @@ function drawFault(stream: Stream, extent: Extent): Fault {
 	}
 	if (kind < 0.72) return { kind: "crash", event: drawInt(stream, 2, extent.events) };
 	if (kind < 0.92) return { kind: "evict", event: drawInt(stream, 2, extent.events) };
-	return { kind: "slow", operation: drawInt(stream, 1, extent.operations), ms: drawOne(stream, [50, 700, 20_000]) };
+	return { kind: "slow", operation: drawInt(stream, 1, extent.operations), ms: drawOne(stream, SLOW_MS) };
 }
 
 /** The same program with nothing in its way. */
