@@ -119,7 +119,7 @@ class Tally {
 	readonly #fixed: Finding[] = [];
 	readonly #checked = new Map<string, { checked: number; skipped: Map<string, number> }>();
 	readonly #faults = new Map<string, { planned: number; fired: number; windows: Set<string> }>();
-	readonly #programs = new Map<string, { runs: number; crashedAt: Set<string> }>();
+	readonly #programs = new Map<string, { runs: number; writes: number; crashedAt: Set<number> }>();
 	readonly #counts = {
 		runs: 0,
 		interruptedRuns: 0,
@@ -202,10 +202,10 @@ class Tally {
 				fired,
 				windows: windows.size,
 			})),
-			programs: [...this.#programs].map(([name, { runs, crashedAt }]) => ({
+			programs: [...this.#programs].map(([name, { runs, writes, crashedAt }]) => ({
 				name,
 				runs,
-				writes: this.#writesOf(name),
+				writes,
 				crashedAt: crashedAt.size,
 			})),
 			counts: this.#counts,
@@ -250,14 +250,20 @@ class Tally {
 			if (reason === undefined) entry.checked++;
 			else entry.skipped.set(reason, (entry.skipped.get(reason) ?? 0) + 1);
 		}
-		const programEntry = getOrInsert(this.#programs, program.name, () => ({ runs: 0, crashedAt: new Set<string>() }));
+		const programEntry = getOrInsert(this.#programs, program.name, () => ({
+			runs: 0,
+			writes: 0,
+			crashedAt: new Set<number>(),
+		}));
 		programEntry.runs++;
+		const { writes } = this.#explorer.reference(program, run.scenario.hosting.mode);
+		programEntry.writes = Math.max(programEntry.writes, writes);
 		run.scenario.faults.forEach((fault, i) => {
 			const entry = getOrInsert(this.#faults, fault.kind, () => ({ planned: 0, fired: 0, windows: new Set<string>() }));
 			entry.planned++;
 			if (unfired.includes(i)) return;
 			entry.fired++;
-			if ("write" in fault) programEntry.crashedAt.add(`${fault.write}`);
+			if ("write" in fault) programEntry.crashedAt.add(fault.write);
 		});
 		for (const { data } of run.of("fault")) {
 			const { index, window } = data as WorldEvents["fault"];
@@ -337,15 +343,6 @@ class Tally {
 				skipped: skipped.map(([reason, runs]) => ({ reason, runs })),
 			};
 		});
-	}
-
-	#writesOf(name: string): number {
-		const program = this.#explorer.programs.find((candidate) => candidate.name === name);
-		if (program === undefined) return 0;
-		return Math.max(
-			this.#explorer.reference(program, "live").writes,
-			this.#explorer.reference(program, "yield").writes,
-		);
 	}
 }
 

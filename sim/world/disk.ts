@@ -9,12 +9,13 @@
  * Keys are strings with one character a byte. Values handed in and out are owned by the disk: copied on the way in,
  * never changed afterwards.
  */
-import sortedBTree from "sorted-btree";
+import { createRequire } from "node:module";
+import type sortedBTree from "sorted-btree";
 import type { Mutation } from "./history.ts";
 import type { Process } from "./process.ts";
 
-// A CommonJS package with a default export: the class is one level down.
-const BTree = sortedBTree.default;
+// CommonJS with a default export, which Node, bundlers and test runners each unwrap in their own way: load it as it is.
+const BTree = (createRequire(import.meta.url)("sorted-btree") as typeof sortedBTree).default;
 
 type Tree = InstanceType<typeof BTree<string, Uint8Array>>;
 

@@ -1,0 +1,176 @@
+/** Renderers are pure functions of the report. */
+import { describe, expect, it } from "vitest";
+import { json } from "../reports/json.ts";
+import { junit } from "../reports/junit.ts";
+import { exitCodeOf, type Report, SCHEMA_VERSION } from "../reports/model.ts";
+import { story } from "../reports/story.ts";
+import { terminal } from "../reports/terminal.ts";
+import { count, time } from "../reports/text.ts";
+
+const REPORT: Report = {
+	schemaVersion: SCHEMA_VERSION,
+	tool: { name: "faultline", version: "0.0.0" },
+	settings: { from: 1, runs: 10 },
+	target: { engine: "rivet-0", driver: "memory" },
+	verdict: "fail",
+	exitCode: 1,
+	problems: [],
+	interrupted: false,
+	counts: {
+		runs: 12_345,
+		interruptedRuns: 12_000,
+		crashes: 1,
+		evictions: 2,
+		processes: 3,
+		events: 4,
+		durableWrites: 5,
+		rerun: 6,
+	},
+	findings: [
+		{
+			id: "queue.no-loss/lost",
+			property: "queue.no-loss",
+			kind: "lost",
+			verdict: "fail",
+			runs: 3,
+			programs: [{ name: "queue-loop", runs: 3 }],
+			example: {
+				seed: 7,
+				program: "queue-loop",
+				conditions: ["live hosting", "crash after durable write 9"],
+				message: `a long message about <m1> & "others", ${"word ".repeat(60)}`,
+				digest: "ab",
+				command: "pnpm sim --seed 7",
+			},
+		},
+		{
+			id: "replay.pure/wrote",
+			property: "replay.pure",
+			kind: "wrote",
+			verdict: "known",
+			runs: 1,
+			programs: [],
+			reason: "It writes again.",
+		},
+		{ id: "step.backoff/early", property: "step.backoff", kind: "early", verdict: "fixed", runs: 0, programs: [] },
+	],
+	properties: [
+		{ id: "queue.no-loss", suite: "queue", claim: "c", source: "docs", verdict: "fail", checked: 9, skipped: [] },
+		{ id: "replay.pure", suite: "replay", claim: "c", source: "docs", verdict: "known", checked: 9, skipped: [] },
+		{ id: "step.backoff", suite: "steps", claim: "c", source: "docs", verdict: "fixed", checked: 9, skipped: [] },
+		{
+			id: "timer.never-early",
+			suite: "timers",
+			claim: "c",
+			source: "docs",
+			verdict: "skip",
+			checked: 0,
+			skipped: [{ reason: "not selected", runs: 9 }],
+		},
+	],
+	coverage: {
+		faults: [{ kind: "crash", planned: 10, fired: 9, windows: 8 }],
+		programs: [{ name: "queue-loop", runs: 10, writes: 20, crashedAt: 9 }],
+	},
+	timings: { seconds: 1, runsPerSecond: 10, virtualDays: 3 },
+};
+
+describe("the terminal report", () => {
+	it("fits 80 columns and has no colours unless painted", () => {
+		const text = terminal(REPORT);
+		expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
+		expect(text).not.toContain("\u001b");
+	});
+
+	it("gives each new finding its command, each known one its reason, each fixed one what to do", () => {
+		const text = terminal(REPORT);
+		expect(text).toMatch(/FAIL +queue\.no-loss {2}lost +3 runs/);
+		expect(text).toContain("pnpm sim --seed 7");
+		expect(text).toContain("It writes again.");
+		expect(text).toContain("pnpm sim expectations --update");
+		expect(text).toMatch(/1 new, 1 listed but fixed, 1 known/);
+	});
+
+	it("names the problem of an invalid result", () => {
+		const text = terminal({ ...REPORT, verdict: "invalid", findings: [], problems: ["fs.readFile was called"] });
+		expect(text).toMatch(/fs\.readFile was called\nINVALID/);
+	});
+});
+
+describe("JUnit", () => {
+	it("has a case for each property: failed when new or fixed, skipped when not checked, passed when known", () => {
+		const xml = junit(REPORT);
+		const outcomeOf = (id: string) => {
+			const body = new RegExp(`<testcase[^>]*name="${id}"[^>]*>([\\s\\S]*?)</testcase>`).exec(xml)?.[1] ?? "";
+			return /<failure/.test(body) ? "failed" : /<skipped/.test(body) ? "skipped" : "passed";
+		};
+		expect(REPORT.properties.map(({ id }) => [id, outcomeOf(id)])).toEqual([
+			["queue.no-loss", "failed"],
+			["replay.pure", "passed"],
+			["step.backoff", "failed"],
+			["timer.never-early", "skipped"],
+		]);
+	});
+
+	it("is an error in every case when the result is invalid", () => {
+		const xml = junit({ ...REPORT, verdict: "invalid", problems: ["it leaked"] });
+		expect(xml.match(/<error[^>]*it leaked/g)).toHaveLength(REPORT.properties.length);
+	});
+});
+
+describe("JSON", () => {
+	it("is the model as it is", () => {
+		expect(JSON.parse(json(REPORT))).toEqual(REPORT);
+	});
+});
+
+describe("the exit code", () => {
+	it.each([
+		["pass", 0],
+		["known", 0],
+		["skip", 0],
+		["fail", 1],
+		["fixed", 1],
+		["invalid", 3],
+	] as const)("of %s is %i", (verdict, code) => {
+		expect(exitCodeOf(verdict)).toBe(code);
+	});
+});
+
+describe("a story", () => {
+	const options = { describeKey: (_table: string, key: string) => `key ${key}`, remarks: [] };
+
+	it("tells a crash, what was unanswered, and the remark about it, in order", () => {
+		const events = [
+			{ at: 1_500, process: 1, kind: "process.crash", data: { why: "planned", inFlight: ["kv.batch"] } },
+			{ at: 1_500, process: 2, kind: "process.start", data: { name: "host" } },
+		];
+		expect(story(events, { ...options, remarks: [{ event: 0, text: "property: broke" }] }).split("\n")).toEqual([
+			"        1.5 s  1 CRASH (planned); unanswered: kv.batch",
+			"                   ^ property: broke",
+			"               2 process starts",
+		]);
+	});
+
+	it("tells kinds it has no words for only when everything is to be told", () => {
+		const events = [{ at: 0, process: 1, kind: "novel", data: { a: 1 } }];
+		expect(story(events, options)).toBe("");
+		expect(story(events, { ...options, verbose: true })).toContain('novel {"a":1}');
+	});
+});
+
+describe("text", () => {
+	it.each([
+		[0, "0"],
+		[15, "15 ms"],
+		[1_250, "1.25 s"],
+		[60_000, "1 min"],
+		[2_592_001_000, "30 d 1 s"],
+	])("%i ms is %s", (ms, text) => {
+		expect(time(ms)).toBe(text);
+	});
+
+	it("groups digits by three", () => {
+		expect([1, 999, 1_000, 1_234_567].map(count)).toEqual(["1", "999", "1 000", "1 234 567"]);
+	});
+});
