@@ -13,7 +13,7 @@ export function terminal(report: Report, options: TerminalOptions = {}): string 
 	const width = options.width ?? 80;
 	const paint = options.paint ?? NO_PAINT;
 	const parts = report.findings.map((finding) => findingText(finding, width, paint));
-	if (options.quiet !== true) parts.push(propertyTable(report, paint), coverageText(report, width));
+	if (options.quiet !== true) parts.push(propertyTable(report, width, paint), coverageText(report, width));
 	parts.push(verdictText(report, width, paint));
 	return `${parts.join("\n\n")}\n`;
 }
@@ -60,15 +60,19 @@ function shorten(text: string, length: number): string {
 	return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
 
-function propertyTable(report: Report, paint: Paint): string {
+function propertyTable(report: Report, width: number, paint: Paint): string {
 	const rows = report.properties.map(({ id, verdict, checked, skipped }) => {
 		const kinds = report.findings.filter(({ property }) => property === id).length;
 		const word = coloured(verdict, (WORDS[verdict] + (kinds > 0 ? ` (${kinds})` : "")).padEnd(10), paint);
 		const not = skipped.map(({ reason, runs }) => (verdict === "skip" ? reason : `${count(runs)} not: ${reason}`));
-		return `${id.padEnd(29)}${word}${count(checked).padStart(8)}  ${paint.dim(not.join("; "))}`.trimEnd();
+		const first = `${id.padEnd(29)}${word}${count(checked).padStart(8)}  `;
+		return not.length === 0 ? first.trimEnd() : first + wrap(not.join("; "), width, " ".repeat(TABLE_COLUMNS), "");
 	});
 	return [paint.bold(`${"property".padEnd(29)}${"verdict".padEnd(10)}${"checked".padStart(8)}`), ...rows].join("\n");
 }
+
+/** Where the last column of the property table begins. */
+const TABLE_COLUMNS = 49;
 
 function coverageText(report: Report, width: number): string {
 	const { counts, coverage, timings } = report;

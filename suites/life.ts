@@ -29,7 +29,7 @@ export const progress: Property = {
 	claim:
 		"Once faults stop, every runnable workflow finishes within a bound of virtual time; if not, what it waits for is named.",
 	source: "docs",
-	mutants: ["driver-ignores-alarms"],
+	mutants: ["driver-ignores-alarms", "queue-misses-early-messages"],
 	check(run) {
 		const { outcome } = run;
 		const event = run.history.events.length - 1;
@@ -60,6 +60,16 @@ export const progress: Property = {
 				];
 			case "waiting": {
 				const ready = run.queued.filter(({ name }) => outcome.names.length === 0 || outcome.names.includes(name));
+				const { untilMs } = (run.of("run.yield").at(-1)?.data ?? {}) as Partial<HostEvents["run.yield"]>;
+				if (ready.length === 0 && untilMs !== undefined) {
+					return [
+						{
+							kind: "missed-deadline",
+							message: `waits beyond ${untilMs} ms, when it was to be woken, with no alarm set`,
+							event,
+						},
+					];
+				}
 				if (ready.length === 0) return [];
 				return [
 					{

@@ -7,7 +7,12 @@ import type { ClientEvents, Run } from "./run.ts";
 export interface LostMessage {
 	readonly id: string;
 	/** How it went: its taker died before the workflow saw it, or a race branch that lost had it. */
-	readonly kind: "taken-then-crashed" | "taken-then-evicted" | "swallowed-by-race-loser" | "vanished";
+	readonly kind:
+		| "taken-then-crashed"
+		| "taken-then-evicted"
+		| "forgotten-after-given"
+		| "swallowed-by-race-loser"
+		| "vanished";
 	readonly event: HistoryEvent;
 }
 
@@ -38,18 +43,29 @@ export function lostMessages(run: Run): LostMessage[] {
 	if (acknowledged.length === 0) return [];
 	const stored = new Set(run.queued.map(({ id }) => id));
 	const losers = losingBranches(run);
-	const given = new Set<string>();
 	const swallowed = new Set<string>();
-	for (const { data } of run.of("queue.return")) {
+	const everGiven = new Set<string>();
+	// What a wait returned in its last replay is what the workflow has on record; what it returned before is forgotten.
+	const onRecord = new Map<string, readonly string[]>();
+	for (const { kind, data } of run.history.events) {
+		if (kind === "queue.call") onRecord.delete((data as ProbeEvents["queue.call"]).key);
+		if (kind !== "queue.return") continue;
 		const { key, ids } = data as ProbeEvents["queue.return"];
-		for (const id of ids) (isUnder(key, losers) ? swallowed : given).add(id);
+		const lostRace = isUnder(key, losers);
+		for (const id of ids) (lostRace ? swallowed : everGiven).add(id);
+		if (!lostRace) onRecord.set(key, ids);
 	}
+	const given = new Set([...onRecord.values()].flat());
 	const lost: LostMessage[] = [];
 	for (const event of acknowledged) {
 		const { id } = event.data as ClientEvents["message.acknowledged"];
 		if (stored.has(id) || given.has(id)) continue;
 		const taken = run.of("durable").find(({ data }) => takes(data as WorldEvents["durable"], id));
-		const kind = swallowed.has(id) ? "swallowed-by-race-loser" : fateOfTaker(run, taken);
+		const kind = swallowed.has(id)
+			? "swallowed-by-race-loser"
+			: everGiven.has(id)
+				? "forgotten-after-given"
+				: fateOfTaker(run, taken);
 		lost.push({ id, kind, event: taken ?? event });
 	}
 	return lost;
@@ -61,6 +77,16 @@ function takes(durable: WorldEvents["durable"], id: string): boolean {
 
 function fateOfTaker(run: Run, taken: HistoryEvent | undefined): LostMessage["kind"] {
 	if (taken === undefined) return "vanished";
+	// A reader that came back for more had this one behind it: what ended the process later is not to blame.
+	const after = run.history.events.indexOf(taken);
+	const wentOn = run.history.events.some(
+		(event, index) =>
+			index > after &&
+			event.process === taken.process &&
+			event.kind === "durable" &&
+			(event.data as WorldEvents["durable"]).what === "queue.take",
+	);
+	if (wentOn) return "vanished";
 	if (run.of("process.crash").some(({ process }) => process === taken.process)) return "taken-then-crashed";
 	const evicted = run.of("run.evicted").some(({ process, data }) => {
 		const { state } = data as HostEvents["run.evicted"];

@@ -12,7 +12,7 @@ export const sameOutcome: Property = {
 	claim:
 		"Whatever crashes, evictions and restarts happen, a program whose outcome does not depend on timing ends with the same output, error and effects.",
 	source: "docs",
-	mutants: ["driver-drops-history-entries"],
+	mutants: ["driver-lists-one-page"],
 	skips: (program) => (program.timingDependent === undefined ? undefined : "the outcome depends on timing"),
 	check(run, reference) {
 		// A run without an end is judged by life.progress, one that could not recover by replay.every-state-recovers.
@@ -44,7 +44,7 @@ export const sameOutcome: Property = {
 		const violations: Violation[] = [];
 		const lossy = lostMessages(run).length > 0;
 		if (!isDeepStrictEqual(run.outcome, reference.outcome)) {
-			const kind = run.outcome.status === "completed" ? "other-output" : "other-error";
+			const kind = OTHERWISE[run.outcome.status] ?? "other-outcome";
 			violations.push({ kind, message: `${tell(run.outcome)} instead of ${expected}`, event: last });
 		}
 		const [effects, wanted] = [effectLabels(run), effectLabels(reference)];
@@ -64,19 +64,28 @@ export const sameOutcome: Property = {
 	},
 };
 
+/** What differs when two runs ended alike but not equally. */
+const OTHERWISE: Readonly<Partial<Record<Outcome["status"], string>>> = {
+	completed: "other-output",
+	failed: "other-error",
+	waiting: "other-wait",
+};
+
 export const everyStateRecovers: Property = {
 	id: "replay.every-state-recovers",
 	claim:
 		"From every durable state the disk ever held, a fresh process loads, replays and goes on; never a divergence, a missing name or a decode error.",
 	source: "docs, engine",
-	mutants: ["driver-drops-names", "driver-truncates-values"],
+	mutants: ["driver-drops-names", "driver-truncates-values", "driver-lists-past-the-prefix"],
 	check(run, reference) {
 		const violations: Violation[] = [];
 		run.history.events.forEach((event, index) => {
 			if (event.kind !== "run.rejected") return;
 			const { error, state, evicting } = event.data as HostEvents["run.rejected"];
-			if (reference.outcome.status === "failed" && isDeepStrictEqual(error, reference.outcome.error)) return;
-			const kind = replayFailure(error) ?? (state === "failed" || evicting ? undefined : `rejected-with-${error.name}`);
+			const expected = reference.outcome.status === "failed" && isDeepStrictEqual(error, reference.outcome.error);
+			const kind =
+				replayFailure(error) ??
+				(expected || state === "failed" || evicting ? undefined : `rejected-with-${error.name}`);
 			if (kind === undefined) return;
 			violations.push({
 				kind,

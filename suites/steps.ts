@@ -15,7 +15,7 @@ export const committedOnce: Property = {
 	id: "step.committed-once",
 	claim: "A step whose success is durable never runs again.",
 	source: "docs",
-	mutants: ["driver-drops-history-entries"],
+	mutants: ["driver-lists-one-page", "driver-acknowledges-unwritten-batches"],
 	check(run) {
 		const violations: Violation[] = [];
 		const returned = new Set<string>();

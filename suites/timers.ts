@@ -6,7 +6,7 @@ export const neverEarly: Property = {
 	id: "timer.never-early",
 	claim: "No sleep, wait or retry ends before its deadline, whatever the clock does.",
 	source: "docs",
-	mutants: ["engine-halves-sleeps"],
+	mutants: ["engine-halves-sleeps", "engine-cuts-long-sleeps-short"],
 	check(run) {
 		const violations: Violation[] = [];
 		/** The earliest deadline each wait may have: the one computed when it was first asked for. */

@@ -34,6 +34,11 @@ describe("wrong usage", () => {
 			["--expectations", "nope.yaml", "--runs", "1"],
 			/No list of known failures at nope\.yaml/,
 		],
+		[
+			"a report where a file is",
+			["--runs", "1", "--report", "package.json"],
+			/No report can be written to package\.json/,
+		],
 		["one run and many at once", ["--seed", "1", "--runs", "2"], /one or the other/],
 	])("%s: one line that says what would be right, exit 2", async (_name, args, message) => {
 		const { code, stdout, stderr } = await sim(args);

@@ -1,11 +1,13 @@
 /** `pnpm sim`: explores an engine seed by seed and reports what it found. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { UsageError } from "../../drivers/engine/contract.ts";
 import { json } from "../../reports/json.ts";
 import { junit } from "../../reports/junit.ts";
 import { exitCodeOf, type Report, SCHEMA_VERSION } from "../../reports/model.ts";
 import { terminal } from "../../reports/terminal.ts";
-import { count } from "../../reports/text.ts";
+import { count, plural } from "../../reports/text.ts";
+import { PROPERTIES } from "../../suites/index.ts";
 import type { Target } from "../../suites/run.ts";
 import { type CampaignOptions, type CampaignResult, campaign } from "../explore/campaign.ts";
 import { drawingOptions, loadExpectations, prepare, type RunOptions } from "./options.ts";
@@ -28,13 +30,15 @@ export const DEFAULT_RUNS = 40_000;
 export async function explore(options: ExploreOptions): Promise<Report> {
 	const { explorer, target } = await prepare(options);
 	const expectations = loadExpectations(target.engine, options.expectations);
+	if (options.report !== undefined) makeReportDirectory(options.report);
 	const runs = options.runs ?? (options.for === undefined ? DEFAULT_RUNS : Number.POSITIVE_INFINITY);
 	const silent = options.quiet === true || options.json === true;
 	if (!silent) {
 		const amount = options.for === undefined ? `${count(runs)} seeds` : `${options.for / 1_000} s`;
+		const subject = `Faultline ${VERSION}: ${target.engine.name} on ${target.storage.name} storage`;
+		const { programs, properties } = explorer;
 		process.stdout.write(
-			`Faultline ${VERSION}: ${target.engine.name} on ${target.storage.name} storage, ${amount}, ` +
-				`${explorer.programs.length} programs, ${explorer.properties.length} properties\n\n`,
+			`${subject}\n${amount}, ${plural(programs.length, "program")}, ${properties.length} of ${PROPERTIES.length} properties\n\n`,
 		);
 	}
 
@@ -125,9 +129,19 @@ export function reportOf(
 	};
 }
 
-/** Writes the report into a directory, in every form. */
+/** Makes the directory before anything long begins. @throws UsageError when it cannot be. */
+function makeReportDirectory(directory: string): void {
+	try {
+		mkdirSync(directory, { recursive: true });
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		throw new UsageError(`No report can be written to ${directory} (${code}); give a directory.`);
+	}
+}
+
+/** Writes the report into a directory, in every form. @throws UsageError when the directory cannot be made. */
 export function writeReport(directory: string, report: Report, silent: boolean): void {
-	mkdirSync(directory, { recursive: true });
+	makeReportDirectory(directory);
 	const files: [string, string][] = [
 		["report.json", json(report)],
 		["junit.xml", junit(report)],

@@ -65,14 +65,14 @@ export class Disk {
 	}
 
 	/**
-	 * Applies the mutations as one durable write. Deleting an absent key changes nothing and does not count; if nothing
-	 * is left, no durable write happens. A later mutation of a key wins over an earlier one.
+	 * Applies the mutations as one durable write. A later mutation of a key wins over an earlier one. Deleting an absent
+	 * key changes nothing and does not count; if nothing is left, no durable write happens.
 	 * @returns false when the process died of it and must not be answered.
 	 */
 	commit(process: Process, what: string, mutations: readonly Mutation[]): boolean {
-		const real = mutations.filter(
-			(mutation) => mutation.value !== null || this.get(mutation.table, mutation.key) !== undefined,
-		);
+		const real = lastOfEachKey(mutations)
+			.filter(({ table, key, value }) => value !== null || this.get(table, key) !== undefined)
+			.map(owned);
 		if (real.length === 0) return process.alive;
 		return this.#durably(process, what, real, () => {
 			for (const { table, key, value } of real) {
@@ -99,6 +99,18 @@ export class Disk {
 const STOP = { break: true };
 /** Above every key of one character a byte. */
 const HIGHEST = "\uffff";
+
+function lastOfEachKey(mutations: readonly Mutation[]): readonly Mutation[] {
+	if (mutations.length < 2) return mutations;
+	const last = new Map<string, Mutation>();
+	for (const mutation of mutations) last.set(`${mutation.table}\0${mutation.key}`, mutation);
+	return last.size === mutations.length ? mutations : [...last.values()];
+}
+
+/** With bytes of its own. Not `slice`: that of a `Buffer` copies nothing. */
+function owned({ table, key, value }: Mutation): Mutation {
+	return { table, key, value: value === null ? null : new Uint8Array(value) };
+}
 
 function compareKeys(a: string, b: string): number {
 	return a < b ? -1 : a > b ? 1 : 0;

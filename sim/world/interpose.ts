@@ -2,6 +2,9 @@
  * The one place where a run swaps the runtime's globals for the world's and back. Only one world runs at a time in a
  * thread; between two runs everything is as the runtime made it.
  */
+import { AsyncResource } from "node:async_hooks";
+import timersPromises from "node:timers/promises";
+import { promisify } from "node:util";
 import { guardEscapes } from "./escape.ts";
 import { HarnessError } from "./harness-error.ts";
 
@@ -17,9 +20,13 @@ export interface Interposer {
 	setTimer(callback: () => void, delayMs: number, repeat: boolean): SimulatedTimer;
 	setImmediate(callback: () => void): SimulatedTimer;
 	log(level: string, values: readonly unknown[]): void;
+	/** The timer of that number, if its number was ever asked for. */
+	timerById(id: number): SimulatedTimer | undefined;
+	/** A tick or a microtask threw. */
+	uncaughtException(error: unknown): void;
 	unhandledRejection(reason: unknown): void;
-	/** A call tried to leave the world. */
-	escaped(call: string): void;
+	/** A call tried to leave the world; the error is thrown to the caller, who may swallow it. */
+	escaped(error: HarnessError): void;
 }
 
 /** What `setTimeout` returns in a world; the surface of Node's own. */
@@ -40,6 +47,8 @@ let active: Interposer | undefined;
 export function activeInterposer(): Interposer | undefined {
 	return active;
 }
+
+guardEscapes(activeInterposer);
 
 function inside(): Interposer {
 	if (active === undefined) throw new HarnessError("outside-run", "A simulated global was called outside a run.");
@@ -65,19 +74,65 @@ function timerDelay(delay: unknown): number {
 	return ms >= 1 && ms <= MAX_TIMER_MS ? Math.trunc(ms) : 1;
 }
 
+type Callback = (...values: unknown[]) => void;
+
+function checkCallback(callback: unknown): asserts callback is Callback {
+	if (typeof callback !== "function") throw new TypeError('The "callback" argument must be of type function.');
+}
+
+/** The callback with its arguments, in the async context it was given in. */
 function bind(callback: unknown, values: unknown[]): () => void {
-	if (typeof callback !== "function") {
-		throw new TypeError('The "callback" argument must be of type function.');
-	}
-	return values.length === 0 ? (callback as () => void) : () => callback(...values);
+	checkCallback(callback);
+	return AsyncResource.bind(values.length === 0 ? callback : () => callback(...values));
 }
 
 function clear(timer: unknown): void {
-	if (timer !== null && typeof timer === "object" && "cancel" in timer) (timer as SimulatedTimer).cancel();
+	if (typeof timer === "number" || typeof timer === "string") inside().timerById(Number(timer))?.cancel();
+	else if (timer !== null && typeof timer === "object" && "cancel" in timer) (timer as SimulatedTimer).cancel();
 }
+
+function setSimulatedTimeout(callback: unknown, delay?: unknown, ...values: unknown[]): SimulatedTimer {
+	return inside().setTimer(bind(callback, values), timerDelay(delay), false);
+}
+
+function setSimulatedImmediate(callback: unknown, ...values: unknown[]): SimulatedTimer {
+	return inside().setImmediate(bind(callback, values));
+}
+
+// `promisify(setTimeout)` means the function of `timers/promises`, also in a world, where that one is refused.
+Object.defineProperty(setSimulatedTimeout, promisify.custom, { get: () => timersPromises.setTimeout });
+Object.defineProperty(setSimulatedImmediate, promisify.custom, { get: () => timersPromises.setImmediate });
+
+/**
+ * Node leaves what a tick or a microtask throws to the process, whose handlers belong to the harness; and a throw out of
+ * `drain` would abort the runtime. So it is caught where it is thrown.
+ */
+function catching(callback: unknown): Callback {
+	checkCallback(callback);
+	return (...values) => {
+		try {
+			callback(...values);
+		} catch (error) {
+			inside().uncaughtException(error);
+		}
+	};
+}
+
+const realNextTick = process.nextTick;
+const realQueueMicrotask = globalThis.queueMicrotask;
 
 function logAt(level: string) {
 	return (...values: unknown[]) => inside().log(level, values);
+}
+
+/** `stream.write(chunk, encoding?, callback?)`. */
+function writeAt(level: string) {
+	return (chunk: unknown, ...rest: unknown[]): boolean => {
+		inside().log(level, [typeof chunk === "string" ? chunk : Buffer.from(chunk as Uint8Array).toString()]);
+		const done = rest.at(-1);
+		if (typeof done === "function") process.nextTick(done);
+		return true;
+	};
 }
 
 function hrtime(previous?: [number, number]): [number, number] {
@@ -92,26 +147,23 @@ hrtime.bigint = () => BigInt(Math.round(inside().monotonicMs() * 1e6));
 /** Every global a run replaces: the object it hangs on, its name, and what stands there during a run. */
 const REPLACED: readonly (readonly [object, string, unknown])[] = [
 	[globalThis, "Date", SimulatedDate],
-	[
-		globalThis,
-		"setTimeout",
-		(callback: unknown, delay?: unknown, ...values: unknown[]) =>
-			inside().setTimer(bind(callback, values), timerDelay(delay), false),
-	],
+	[globalThis, "setTimeout", setSimulatedTimeout],
 	[
 		globalThis,
 		"setInterval",
 		(callback: unknown, delay?: unknown, ...values: unknown[]) =>
 			inside().setTimer(bind(callback, values), timerDelay(delay), true),
 	],
-	[
-		globalThis,
-		"setImmediate",
-		(callback: unknown, ...values: unknown[]) => inside().setImmediate(bind(callback, values)),
-	],
+	[globalThis, "setImmediate", setSimulatedImmediate],
 	[globalThis, "clearTimeout", clear],
 	[globalThis, "clearInterval", clear],
 	[globalThis, "clearImmediate", clear],
+	[globalThis, "queueMicrotask", (callback: unknown) => realQueueMicrotask(catching(callback))],
+	[
+		process,
+		"nextTick",
+		(callback: unknown, ...values: unknown[]) => realNextTick.call(process, catching(callback), ...values),
+	],
 	[Math, "random", () => inside().random()],
 	[performance, "now", () => inside().monotonicMs()],
 	[globalThis.crypto, "randomUUID", () => inside().uuid()],
@@ -127,7 +179,9 @@ const REPLACED: readonly (readonly [object, string, unknown])[] = [
 	[process, "hrtime", hrtime],
 	[process, "uptime", () => inside().monotonicMs() / 1000],
 	[process, "emitWarning", (warning: unknown) => inside().log("warning", [warning])],
-	...["log", "info", "warn", "error", "debug", "trace"].map((level) => [console, level, logAt(level)] as const),
+	...["log", "info", "warn", "error", "debug", "trace", "dir"].map((level) => [console, level, logAt(level)] as const),
+	[process.stdout, "write", writeAt("stdout")],
+	[process.stderr, "write", writeAt("stderr")],
 	// Stacks name files and lines of this machine, and engines store them: in a run an error is its message.
 	[Error, "stackTraceLimit", 0],
 ];
@@ -147,24 +201,26 @@ export function interpose<T>(interposer: Interposer, body: () => T): T {
 	if (active !== undefined) {
 		throw new HarnessError("nested-run", "A world is running already; one thread runs one world at a time.");
 	}
-	guardEscapes(activeInterposer);
 	assertDrains();
 
-	const real = REPLACED.map(([holder, name]) => (holder as Record<string, unknown>)[name]);
+	const real = REPLACED.map(([holder, name]) => Object.getOwnPropertyDescriptor(holder, name));
 	const listeners = process.rawListeners(REJECTION) as ((...values: unknown[]) => void)[];
 	active = interposer;
 	REPLACED.forEach(([holder, name, simulated]) => {
 		(holder as Record<string, unknown>)[name] = simulated;
 	});
-	if (listeners.length > 0) process.removeAllListeners(REJECTION);
+	process.removeAllListeners(REJECTION);
 	process.on(REJECTION, onRejection);
 	try {
 		return body();
 	} finally {
 		REPLACED.forEach(([holder, name], i) => {
-			(holder as Record<string, unknown>)[name] = real[i];
+			const own = real[i];
+			// What was inherited is so again.
+			if (own === undefined) delete (holder as Record<string, unknown>)[name];
+			else Object.defineProperty(holder, name, own);
 		});
-		process.off(REJECTION, onRejection);
+		process.removeAllListeners(REJECTION);
 		for (const listener of listeners) process.on(REJECTION, listener);
 		active = undefined;
 	}

@@ -64,9 +64,12 @@ export class World {
 	readonly #ties: Stream;
 	readonly #latencies: Stream;
 	readonly #timerSalt: number;
+	/** Timers whose number was asked for. */
+	readonly #timersById = new Map<number, SimulatedTimer>();
 	#sequence = 0;
 	#current: Process = this.outside;
-	#escape: HarnessError | undefined;
+	/** What ends the run with an error, once the event that caused it is drained. */
+	#failure: { readonly error: unknown } | undefined;
 
 	constructor(options: WorldOptions) {
 		this.random = new Streams(options.seed);
@@ -93,9 +96,13 @@ export class World {
 		});
 	}
 
-	/** Adds an event to the history. Kinds other than the world's own belong to the caller. */
-	note(kind: string, data: unknown, process: Process = this.#current): void {
-		this.history.events.push({ at: this.nowMs, process: process.id, kind, data });
+	/**
+	 * Adds an event to the history, of the process whose event is running unless told otherwise. Kinds other than the
+	 * world's own belong to the caller. What a process still does in the event it died in is not noted: it never ran.
+	 */
+	note(kind: string, data: unknown, process?: Process): void {
+		if (process === undefined && !this.#current.alive) return;
+		this.history.events.push({ at: this.nowMs, process: (process ?? this.#current).id, kind, data });
 	}
 
 	/** The process whose event is running; the outside between events. */
@@ -142,8 +149,14 @@ export class World {
 		this.#evictListeners.push(listener);
 	}
 
-	/** Runs `run` as an event of the process, `delayMs` from now, unless the process is dead by then. */
+	/**
+	 * Runs `run` as an event of the process, `delayMs` from now, unless the process is dead by then.
+	 * @throws HarnessError for a delay that would turn time back.
+	 */
 	schedule(process: Process, delayMs: number, run: () => void, tie = this.#ties()): Due {
+		if (!(delayMs >= 0)) {
+			throw new HarnessError("delay", `An event was scheduled ${delayMs} ms from now; a delay is 0 or more.`);
+		}
 		const due: Due = { at: this.nowMs + delayMs, tie, sequence: this.#sequence++, process, run };
 		this.#agenda.push(due);
 		return due;
@@ -155,6 +168,7 @@ export class World {
 	 * at the crash. An error thrown by `perform` is the answer too.
 	 */
 	operate<T>(process: Process, what: string, perform: () => T): Promise<T> {
+		if (!process.alive) return new Promise(() => {});
 		const latency = this.#latency;
 		let delayMs = latency.maxMs === 0 ? 0 : drawInt(this.#latencies, latency.minMs, latency.maxMs);
 		for (const index of this.#faults.atOperation(++this.operations) ?? []) {
@@ -165,7 +179,15 @@ export class World {
 			}
 		}
 		return new Promise<T>((resolve, reject) => {
-			const pending: PendingOperation = { what, applyLate: perform };
+			const applyLate = () => {
+				try {
+					perform();
+				} catch (error) {
+					// It failed, and nobody is left to hear of it.
+					if (error instanceof HarnessError) throw error;
+				}
+			};
+			const pending: PendingOperation = { what, applyLate };
 			process.inFlight.add(pending);
 			this.schedule(process, delayMs, () => {
 				process.inFlight.delete(pending);
@@ -232,7 +254,7 @@ export class World {
 			}
 			drain();
 			this.#current = this.outside;
-			if (this.#escape !== undefined) throw this.#escape;
+			if (this.#failure !== undefined) throw this.#failure.error;
 		}
 	}
 
@@ -294,10 +316,19 @@ export class World {
 	}
 
 	#uncaught(process: Process, error: unknown): void {
-		if (error instanceof HarnessError) throw error;
+		if (error instanceof HarnessError) {
+			this.#fail(error);
+			return;
+		}
+		if (!process.alive) return;
 		this.#own("uncaught", { error: errorFact(error) }, process);
-		if (process === this.outside) throw error;
-		this.crash(process, "uncaught exception");
+		if (process === this.outside) this.#fail(error);
+		else this.crash(process, "uncaught exception");
+	}
+
+	/** The first failure is the one that counts. */
+	#fail(error: unknown): void {
+		this.#failure ??= { error };
 	}
 
 	#own<K extends keyof WorldEvents>(kind: K, data: WorldEvents[K], process: Process): void {
@@ -311,31 +342,50 @@ export class World {
 
 	#arm(callback: () => void, delayMs: number, repeat: boolean): SimulatedTimer {
 		const owner = this.#current;
+		const id = this.#sequence;
 		let due: Due | undefined;
-		const fire = () => {
-			due = undefined;
-			owner.timers--;
-			if (repeat) start();
-			callback();
-		};
+		let cleared = false;
+		let referenced = true;
 		const start = () => {
 			owner.timers++;
 			due = this.schedule(owner, delayMs, fire, this.#timerTie(this.nowMs + delayMs));
 		};
-		const cancel = () => {
+		const stop = () => {
 			if (due === undefined) return;
 			due.run = undefined;
 			due = undefined;
 			owner.timers--;
 		};
-		const id = this.#sequence;
-		start();
+		const fire = () => {
+			due = undefined;
+			owner.timers--;
+			try {
+				callback();
+			} finally {
+				// Node arms an interval again after its callback, behind the timers armed in there.
+				if (repeat && !cleared) {
+					stop();
+					start();
+				}
+			}
+		};
+		const cancel = () => {
+			cleared = true;
+			stop();
+		};
 		const timer: SimulatedTimer = {
-			ref: () => timer,
-			unref: () => timer,
-			hasRef: () => true,
+			ref: () => {
+				referenced = true;
+				return timer;
+			},
+			unref: () => {
+				referenced = false;
+				return timer;
+			},
+			hasRef: () => referenced,
 			refresh: () => {
-				cancel();
+				if (cleared) return timer;
+				stop();
 				start();
 				return timer;
 			},
@@ -344,8 +394,12 @@ export class World {
 				return timer;
 			},
 			cancel,
-			[Symbol.toPrimitive]: () => id,
+			[Symbol.toPrimitive]: () => {
+				this.#timersById.set(id, timer);
+				return id;
+			},
 		};
+		start();
 		return timer;
 	}
 
@@ -359,21 +413,25 @@ export class World {
 			random,
 			setTimer: (callback, delayMs, repeat) => this.#arm(callback, delayMs, repeat),
 			setImmediate: (callback) => this.#arm(callback, 0, false),
-			log: (level, values) => this.#own("log", { level, text: values.map(logText).join(" ") }, this.#current),
+			timerById: (id) => this.#timersById.get(id),
+			log: (level, values) =>
+				this.note("log", { level, text: values.map(logText).join(" ") } satisfies WorldEvents["log"]),
+			uncaughtException: (error) => this.#uncaught(this.#current, error),
 			unhandledRejection: (reason) => {
-				if (reason instanceof HarnessError) return;
+				if (reason instanceof HarnessError) {
+					this.#fail(reason);
+					return;
+				}
 				// Node ends a process that leaves a rejection unhandled.
 				const process = this.#current;
 				this.#own("unhandled", { error: errorFact(reason) }, process);
 				if (process === this.outside) {
-					this.#escape ??= new HarnessError("outside-rejection", `The harness left a rejection unhandled: ${reason}`);
+					this.#fail(new HarnessError("outside-rejection", `The harness left a rejection unhandled: ${reason}`));
 				} else {
 					this.crash(process, "unhandled rejection");
 				}
 			},
-			escaped: (call) => {
-				this.#escape ??= new HarnessError("escape", `${call} was called inside a run: it would leave the world.`);
-			},
+			escaped: (error) => this.#fail(error),
 		};
 	}
 }
