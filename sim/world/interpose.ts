@@ -83,7 +83,9 @@ function checkCallback(callback: unknown): asserts callback is Callback {
 /** The callback with its arguments, in the async context it was given in. */
 function bind(callback: unknown, values: unknown[]): () => void {
 	checkCallback(callback);
-	return AsyncResource.bind(values.length === 0 ? callback : () => callback(...values));
+	// `AsyncResource.bind` would hang a finalizer on every timer, which costs more than the timer.
+	const resource = new AsyncResource("Timeout", { requireManualDestroy: true });
+	return () => resource.runInAsyncScope(callback, undefined, ...values);
 }
 
 function clear(timer: unknown): void {
@@ -123,6 +125,19 @@ const realQueueMicrotask = globalThis.queueMicrotask;
 
 function logAt(level: string) {
 	return (...values: unknown[]) => inside().log(level, values);
+}
+
+/** What the runtime warns of differs from version to version; histories must not. */
+const RUNTIME_WARNINGS: ReadonlySet<unknown> = new Set([
+	"DeprecationWarning",
+	"ExperimentalWarning",
+	"MaxListenersExceededWarning",
+]);
+
+/** `process.emitWarning(warning, type or options?)`. */
+function warn(warning: unknown, about?: unknown): void {
+	const type = warning instanceof Error ? warning.name : Object(about) === about ? Object(about).type : about;
+	if (!RUNTIME_WARNINGS.has(type)) inside().log("warning", [warning]);
 }
 
 /** `stream.write(chunk, encoding?, callback?)`. */
@@ -178,7 +193,7 @@ const REPLACED: readonly (readonly [object, string, unknown])[] = [
 	],
 	[process, "hrtime", hrtime],
 	[process, "uptime", () => inside().monotonicMs() / 1000],
-	[process, "emitWarning", (warning: unknown) => inside().log("warning", [warning])],
+	[process, "emitWarning", warn],
 	...["log", "info", "warn", "error", "debug", "trace", "dir"].map((level) => [console, level, logAt(level)] as const),
 	[process.stdout, "write", writeAt("stdout")],
 	[process.stderr, "write", writeAt("stderr")],

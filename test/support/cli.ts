@@ -16,10 +16,14 @@ export function sim(
 	meanwhile?: (process: ChildProcess, stderr: string) => void,
 ): Promise<Ended> {
 	return new Promise((resolve, reject) => {
-		const child = spawn(process.execPath, ["--import", "tsx", "sim/cli/main.ts", ...args], {
-			cwd: ROOT,
-			env: { ...process.env, NO_COLOR: "1" },
-		});
+		const child = spawn(
+			process.execPath,
+			["--import", "./sim/cli/typescript/register.mjs", "sim/cli/main.ts", ...args],
+			{
+				cwd: ROOT,
+				env: { ...process.env, NO_COLOR: "1" },
+			},
+		);
 		let stdout = "";
 		let stderr = "";
 		child.stdout.on("data", (piece) => {

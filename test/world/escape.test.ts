@@ -210,7 +210,8 @@ describe.each(ROWS.filter(({ missing }) => missing !== true))("$name", ({ call, 
 		});
 	});
 
-	test.skipIf(insideOnly !== undefined)("outside a run works", async () => {
+	const outside = insideOnly === undefined ? "outside a run works" : `outside a run is not tried: ${insideOnly}`;
+	test.skipIf(insideOnly !== undefined)(outside, async () => {
 		await runProcess(() => {});
 		await make();
 	});

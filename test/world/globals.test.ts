@@ -125,6 +125,7 @@ describe("what is written", () => {
 		["console.trace", () => console.trace("a"), { level: "trace", text: "a" }],
 		["console.dir", () => console.dir([1]), { level: "dir", text: "[1]" }],
 		["process.emitWarning", () => process.emitWarning("a"), { level: "warning", text: "a" }],
+		["process.emitWarning", () => process.emitWarning("a", "Slow"), { level: "warning", text: "a" }],
 		["process.stdout.write", () => void process.stdout.write("a"), { level: "stdout", text: "a" }],
 		["process.stderr.write", () => void process.stderr.write(Buffer.from("a")), { level: "stderr", text: "a" }],
 	])("by %s goes into the history, in the life that wrote it", async (_call, write, expected) => {
@@ -137,6 +138,21 @@ describe("what is written", () => {
 		expect(
 			await inWorld(() => new Promise((resolve) => process.stdout.write("a", "utf8", () => resolve("written")))),
 		).toBe("written");
+	});
+
+	test.each<[string, () => void]>([
+		[
+			"too many listeners",
+			() => {
+				const target = new EventTarget();
+				for (let i = 0; i < 20; i++) target.addEventListener("abort", () => {});
+			},
+		],
+		["something experimental", () => process.emitWarning("a", "ExperimentalWarning")],
+		["something deprecated", () => process.emitWarning("a", { type: "DeprecationWarning", code: "DEP0001" })],
+	])("by the runtime about %s does not, for that differs from version to version", async (_what, cause) => {
+		const { world } = await runProcess(cause);
+		expect(eventsOf(world, "log")).toEqual([]);
 	});
 
 	test("may be an object with cycles", async () => {
