@@ -101,7 +101,8 @@ const STOP = { break: true };
 const HIGHEST = "\uffff";
 
 function lastOfEachKey(mutations: readonly Mutation[]): readonly Mutation[] {
-	if (mutations.length < 2) return mutations;
+	// Only a deletion can be misjudged by what an earlier mutation of the same commit did.
+	if (mutations.length < 2 || mutations.every(({ value }) => value !== null)) return mutations;
 	const last = new Map<string, Mutation>();
 	for (const mutation of mutations) last.set(`${mutation.table}\0${mutation.key}`, mutation);
 	return last.size === mutations.length ? mutations : [...last.values()];
@@ -116,11 +117,16 @@ function compareKeys(a: string, b: string): number {
 	return a < b ? -1 : a > b ? 1 : 0;
 }
 
+/** Works on any bytes, and spares a `Buffer` for each key. */
+const { latin1Slice } = Buffer.prototype as unknown as { latin1Slice(this: Uint8Array): string };
+
 /** Bytes as a key of one character a byte. */
 export function keyFromBytes(bytes: Uint8Array): string {
-	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+	return latin1Slice.call(bytes);
 }
 
 export function bytesFromKey(key: string): Uint8Array {
-	return new Uint8Array(Buffer.from(key, "latin1"));
+	const bytes = new Uint8Array(key.length);
+	for (let i = 0; i < bytes.length; i++) bytes[i] = key.charCodeAt(i);
+	return bytes;
 }

@@ -233,6 +233,7 @@ export function interpose<T>(interposer: Interposer, body: () => T): T {
 			const own = real[i];
 			// What was inherited is so again.
 			if (own === undefined) delete (holder as Record<string, unknown>)[name];
+			else if ("value" in own) (holder as Record<string, unknown>)[name] = own.value;
 			else Object.defineProperty(holder, name, own);
 		});
 		process.removeAllListeners(REJECTION);

@@ -32,20 +32,23 @@ export function drawOne<T>(stream: Stream, items: readonly T[]): T {
 	return items[Math.floor(stream() * items.length)] as T;
 }
 
-const HEX = "0123456789abcdef";
+/** Two hexadecimal digits for each byte. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** A version 4 UUID whose random bits come from the stream. */
 export function drawUuid(stream: Stream): `${string}-${string}-${string}-${string}-${string}` {
-	let text = "";
-	for (let i = 0; i < 4; i++) {
-		const word = Math.floor(stream() * 0x1_0000_0000);
-		for (let shift = 28; shift >= 0; shift -= 4) {
-			const place = text.length;
-			if (place === 8 || place === 13 || place === 18 || place === 23) text += "-";
-			const at = text.length;
-			const nibble = (word >>> shift) & 0xf;
-			text += at === 14 ? "4" : at === 19 ? HEX[(nibble & 0x3) | 0x8] : HEX[nibble];
-		}
-	}
-	return text as `${string}-${string}-${string}-${string}-${string}`;
+	const a = drawWord(stream);
+	const b = (drawWord(stream) & 0xffff_0fff) | 0x4000;
+	const c = (drawWord(stream) & 0x3fff_ffff) | 0x8000_0000;
+	const d = drawWord(stream);
+	return `${hex(a >>> 16)}${hex(a)}-${hex(b >>> 16)}-${hex(b)}-${hex(c >>> 16)}-${hex(c)}${hex(d >>> 16)}${hex(d)}`;
+}
+
+function drawWord(stream: Stream): number {
+	return Math.floor(stream() * 0x1_0000_0000);
+}
+
+/** The lower sixteen bits, in four digits. */
+function hex(word: number): string {
+	return `${HEX[(word >>> 8) & 0xff]}${HEX[word & 0xff]}`;
 }

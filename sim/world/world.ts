@@ -62,7 +62,6 @@ export class World {
 	readonly #crashListeners: ((process: Process) => void)[] = [];
 	readonly #evictListeners: (() => boolean)[] = [];
 	readonly #ties: Stream;
-	readonly #latencies: Stream;
 	readonly #timerSalt: number;
 	/** Timers whose number was asked for. */
 	readonly #timersById = new Map<number, SimulatedTimer>();
@@ -77,7 +76,6 @@ export class World {
 		this.#latency = options.latency ?? NO_LATENCY;
 		this.#drawsInFlight = options.inFlight === "drawn";
 		this.#ties = this.random.stream("ties");
-		this.#latencies = this.random.stream("latency");
 		this.#timerSalt = Math.floor(this.#ties() * 0x1_0000_0000);
 		this.disk = new Disk(
 			(process, what, mutations, apply) => this.#durable(process, what, mutations, apply),
@@ -170,7 +168,7 @@ export class World {
 	operate<T>(process: Process, what: string, perform: () => T): Promise<T> {
 		if (!process.alive) return new Promise(() => {});
 		const latency = this.#latency;
-		let delayMs = latency.maxMs === 0 ? 0 : drawInt(this.#latencies, latency.minMs, latency.maxMs);
+		let delayMs = latency.maxMs === 0 ? 0 : this.#drawMs(latency.minMs, latency.maxMs);
 		for (const index of this.#faults.atOperation(++this.operations) ?? []) {
 			const fault = this.#faults.plan[index];
 			if (fault?.kind === "slow") {
@@ -200,7 +198,7 @@ export class World {
 				}
 				if (!process.alive) return;
 				if (latency.answerMaxMs === 0) answer();
-				else this.schedule(process, drawInt(this.#latencies, 0, latency.answerMaxMs), answer);
+				else this.schedule(process, this.#drawMs(0, latency.answerMaxMs), answer);
 			});
 		});
 	}
@@ -231,6 +229,10 @@ export class World {
 			...[...process.inFlight].map((operation) => operation.what),
 			...(process.timers > 0 ? [`${process.timers} armed timer${process.timers > 1 ? "s" : ""}`] : []),
 		]);
+	}
+
+	#drawMs(low: number, high: number): number {
+		return drawInt(this.random.stream("latency"), low, high);
 	}
 
 	#loop(limits: Limits): Stop {
@@ -404,13 +406,11 @@ export class World {
 	}
 
 	#interposer(): Interposer {
-		const random = this.random.stream("Math.random");
-		const uuids = this.random.stream("randomUUID");
 		return {
 			wallMs: () => EPOCH_MS + this.nowMs,
 			monotonicMs: () => this.nowMs,
-			uuid: () => drawUuid(uuids),
-			random,
+			uuid: () => drawUuid(this.random.stream("randomUUID")),
+			random: () => this.random.stream("Math.random")(),
 			setTimer: (callback, delayMs, repeat) => this.#arm(callback, delayMs, repeat),
 			setImmediate: (callback) => this.#arm(callback, 0, false),
 			timerById: (id) => this.#timersById.get(id),

@@ -111,6 +111,24 @@ describe("a crash after write n", () => {
 	});
 });
 
+test.each(["before", "after"] as const)(
+	"code behind a write does not run when its process died %s it",
+	async (side) => {
+		let ran = false;
+		await runWorld(
+			(world) =>
+				void world.spawn("test", async (process) => {
+					await world.operate(process, "write", () =>
+						world.disk.commit(process, "write", [{ table: "t", key: "a", value: new Uint8Array() }]),
+					);
+					ran = true;
+				}),
+			{ faults: [{ kind: "crash", write: 1, side }] },
+		);
+		expect(ran).toBe(false);
+	},
+);
+
 describe("a crash at an effect on the outside world", () => {
 	async function effects(side: "before" | "after") {
 		const { world } = await runWorld(

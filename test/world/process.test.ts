@@ -1,5 +1,6 @@
 /** A process is one life: what is in memory dies with it, and nothing of it runs again. */
 import { describe, expect, test } from "vitest";
+import { HarnessError } from "../../sim/world/harness-error.ts";
 import type { Process } from "../../sim/world/process.ts";
 import type { World } from "../../sim/world/world.ts";
 import { eventsOf, type Options, runProcess, runWorld, told } from "./in-world.ts";
@@ -93,6 +94,17 @@ describe.each<[string, (world: World, process: Process) => void]>([
 		],
 	])("drops %s", async (_what, main, options) => {
 		expect(await survivors(main, options)).toBe(0);
+	});
+
+	test("leaves no events to count or to wait for", async () => {
+		const { world } = await runWorld((world) => {
+			const victim = world.spawn("victim", (process) => {
+				setTimeout(() => {}, 100);
+				world.schedule(process, 200, () => {});
+			});
+			world.schedule(world.outside, 5, () => end(world, victim));
+		});
+		expect([world.events, world.nowMs]).toEqual([3, 5]);
 	});
 
 	test("leaves the timers of others alone", async () => {
@@ -241,13 +253,36 @@ describe("operations in flight at a crash", () => {
 		expect(eventsOf(world, "uncaught")).toEqual([]);
 	});
 
+	test("that took place before it are not among them", async () => {
+		const { world } = await crashedAt5((world, process) => void world.operate(process, "io", () => {}), {
+			latency: { minMs: 1, maxMs: 1, answerMaxMs: 1_000 },
+		});
+		expect(eventsOf(world, "process.crash")).toEqual([{ why: "test", inFlight: [] }]);
+	});
+
+	test("may not leave the world either", async () => {
+		const run = crashedAt5(
+			(world, process) => {
+				for (let i = 0; i < COUNT; i++) {
+					void world.operate(process, "io", () => {
+						throw new HarnessError("escape", "late");
+					});
+				}
+			},
+			{ ...SLOW, inFlight: "drawn" },
+		);
+		await expect(run).rejects.toMatchObject({ name: "HarnessError", message: "late" });
+	});
+
 	test("that took place before it are not asked for again", async () => {
 		let times = 0;
-		await crashedAt5((world, process) => void world.operate(process, "io", () => times++), {
-			latency: { minMs: 1, maxMs: 1, answerMaxMs: 1_000 },
-			inFlight: "drawn",
-		});
-		expect(times).toBe(1);
+		await crashedAt5(
+			(world, process) => {
+				for (let i = 0; i < COUNT; i++) void world.operate(process, "io", () => times++);
+			},
+			{ latency: { minMs: 1, maxMs: 1, answerMaxMs: 1_000 }, inFlight: "drawn" },
+		);
+		expect(times).toBe(COUNT);
 	});
 });
 

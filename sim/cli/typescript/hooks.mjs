@@ -5,7 +5,7 @@ import { transform } from "esbuild";
 
 /** @type {import("node:module").LoadHook} */
 export async function load(url, context, next) {
-	if (!url.endsWith(".ts")) return next(url, context);
+	if (!/\.m?ts$/.test(url)) return next(url, context);
 	const sourcefile = fileURLToPath(url);
 	const { code } = await transform(await readFile(sourcefile, "utf8"), {
 		loader: "ts",
