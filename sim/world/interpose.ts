@@ -201,6 +201,14 @@ const REPLACED: readonly (readonly [object, string, unknown])[] = [
 	[Error, "stackTraceLimit", 0],
 ];
 
+/** Which of them their holder usually only inherits, and is then to inherit again. */
+const INHERITED: readonly boolean[] = REPLACED.map((_, i) => isInherited(i));
+
+function isInherited(i: number): boolean {
+	const [holder, name] = REPLACED[i] as (typeof REPLACED)[number];
+	return !Object.hasOwn(holder, name);
+}
+
 const REJECTION = "unhandledRejection";
 
 function onRejection(reason: unknown): void {
@@ -218,23 +226,21 @@ export function interpose<T>(interposer: Interposer, body: () => T): T {
 	}
 	assertDrains();
 
-	const real = REPLACED.map(([holder, name]) => Object.getOwnPropertyDescriptor(holder, name));
+	const real = REPLACED.map(([holder, name]) => (holder as Record<string, unknown>)[name]);
+	const inherited = INHERITED.map((usually, i) => usually && isInherited(i));
 	const listeners = process.rawListeners(REJECTION) as ((...values: unknown[]) => void)[];
 	active = interposer;
 	REPLACED.forEach(([holder, name, simulated]) => {
 		(holder as Record<string, unknown>)[name] = simulated;
 	});
-	process.removeAllListeners(REJECTION);
+	if (listeners.length > 0) process.removeAllListeners(REJECTION);
 	process.on(REJECTION, onRejection);
 	try {
 		return body();
 	} finally {
 		REPLACED.forEach(([holder, name], i) => {
-			const own = real[i];
-			// What was inherited is so again.
-			if (own === undefined) delete (holder as Record<string, unknown>)[name];
-			else if ("value" in own) (holder as Record<string, unknown>)[name] = own.value;
-			else Object.defineProperty(holder, name, own);
+			if (inherited[i]) delete (holder as Record<string, unknown>)[name];
+			else (holder as Record<string, unknown>)[name] = real[i];
 		});
 		process.removeAllListeners(REJECTION);
 		for (const listener of listeners) process.on(REJECTION, listener);

@@ -5,8 +5,8 @@
  */
 export interface PendingOperation {
 	readonly what: string;
-	/** Lets the effect happen without an answer, as for a request that was already on its way. */
-	readonly applyLate: () => void;
+	/** Carries it out; also without an answer, for a request that was already on its way when its process died. */
+	readonly perform: () => unknown;
 }
 
 export class Process {

@@ -133,7 +133,7 @@ export class World {
 		this.#own("process.crash", { why, inFlight: pending.map((operation) => operation.what) }, process);
 		if (this.#drawsInFlight) {
 			const fates = this.random.stream("in-flight");
-			for (const operation of pending) if (fates() < 0.5) operation.applyLate();
+			for (const operation of pending) if (fates() < 0.5) this.#applyLate(operation);
 		}
 		for (const listener of this.#crashListeners) listener(process);
 	}
@@ -177,28 +177,18 @@ export class World {
 			}
 		}
 		return new Promise<T>((resolve, reject) => {
-			const applyLate = () => {
-				try {
-					perform();
-				} catch (error) {
-					// It failed, and nobody is left to hear of it.
-					if (error instanceof HarnessError) throw error;
-				}
-			};
-			const pending: PendingOperation = { what, applyLate };
+			const pending: PendingOperation = { what, perform };
 			process.inFlight.add(pending);
 			this.schedule(process, delayMs, () => {
 				process.inFlight.delete(pending);
-				let answer: () => void;
+				let result: T;
 				try {
-					const result = perform();
-					answer = () => resolve(result);
+					result = perform();
 				} catch (error) {
-					answer = () => reject(error);
+					this.#answer(process, reject, error);
+					return;
 				}
-				if (!process.alive) return;
-				if (latency.answerMaxMs === 0) answer();
-				else this.schedule(process, this.#drawMs(0, latency.answerMaxMs), answer);
+				this.#answer(process, resolve, result);
 			});
 		});
 	}
@@ -233,6 +223,22 @@ export class World {
 
 	#drawMs(low: number, high: number): number {
 		return drawInt(this.random.stream("latency"), low, high);
+	}
+
+	#answer<T>(process: Process, settle: (answer: T) => void, answer: T): void {
+		if (!process.alive) return;
+		const { answerMaxMs } = this.#latency;
+		if (answerMaxMs === 0) settle(answer);
+		else this.schedule(process, this.#drawMs(0, answerMaxMs), () => settle(answer));
+	}
+
+	/** Lets an operation of a dead process take effect; whether it failed, nobody is left to hear. */
+	#applyLate(operation: PendingOperation): void {
+		try {
+			operation.perform();
+		} catch (error) {
+			if (error instanceof HarnessError) throw error;
+		}
 	}
 
 	#loop(limits: Limits): Stop {

@@ -172,7 +172,7 @@ export class MemoryDriver implements EngineDriver {
 	readonly #deletion = (key: string): Mutation => ({ table: this.#tables.kv, key, value: null });
 
 	#mutation(key: Uint8Array, value: Uint8Array | null): Mutation {
-		return { table: this.#tables.kv, key: keyFromBytes(key), value: value === null ? null : value.slice() };
+		return { table: this.#tables.kv, key: keyFromBytes(key), value: value === null ? null : new Uint8Array(value) };
 	}
 
 	#operate<T>(what: string, perform: () => T): Promise<T> {
