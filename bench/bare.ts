@@ -1,7 +1,7 @@
 /**
- * The engine by itself: the same module and the same programs over the least that an `EngineDriver` can be. A Map, a
- * sorted list of its keys, and promises that are settled already; no latency, no copies, no world, no observed context,
- * no history, no random choices. A crash is a driver that stops answering.
+ * The engine by itself: the same module and the same programs over the least that a correct `EngineDriver` can be. A Map
+ * that owns its bytes, a sorted list of its keys, and promises that are settled already; no latency, no world, no observed
+ * context, no history, no random choices. A crash is a driver that stops answering.
  */
 import type { EngineDriver, KVEntry, KVWrite, Message, WorkflowMessageDriver } from "@rivetkit/workflow-engine";
 import type { EngineModule } from "../drivers/engine/contract.ts";
@@ -64,6 +64,11 @@ class BareStore {
 	}
 }
 
+/** A copy that nobody else writes to. */
+function owned({ key, value }: KVEntry): KVEntry {
+	return { key: new Uint8Array(key), value: new Uint8Array(value) };
+}
+
 /** One life: the driver and the outside as one start of the engine sees them. */
 class BareLife implements EngineDriver, WorkflowMessageDriver {
 	readonly workerPollInterval = WORKER_POLL_INTERVAL_MS;
@@ -109,11 +114,11 @@ class BareLife implements EngineDriver, WorkflowMessageDriver {
 
 	get(key: Uint8Array): Promise<Uint8Array | null> {
 		const entry = this.#store.values.get(keyFromBytes(key));
-		return this.#answer(entry === undefined ? NOTHING : Promise.resolve(entry.value));
+		return this.#answer(entry === undefined ? NOTHING : Promise.resolve(new Uint8Array(entry.value)));
 	}
 
 	set(key: Uint8Array, value: Uint8Array): Promise<void> {
-		return this.#durable(() => this.#store.set(keyFromBytes(key), { key, value }));
+		return this.#durable(() => this.#store.set(keyFromBytes(key), owned({ key, value })));
 	}
 
 	delete(key: Uint8Array): Promise<void> {
@@ -122,7 +127,7 @@ class BareLife implements EngineDriver, WorkflowMessageDriver {
 
 	batch(writes: KVWrite[]): Promise<void> {
 		return this.#durable(() => {
-			for (const write of writes) this.#store.set(keyFromBytes(write.key), write);
+			for (const write of writes) this.#store.set(keyFromBytes(write.key), owned(write));
 		});
 	}
 
@@ -141,7 +146,9 @@ class BareLife implements EngineDriver, WorkflowMessageDriver {
 
 	list(prefix: Uint8Array): Promise<KVEntry[]> {
 		const { values } = this.#store;
-		return this.#answer(Promise.resolve(this.#keysWith(keyFromBytes(prefix)).map((key) => values.get(key) as KVEntry)));
+		return this.#answer(
+			Promise.resolve(this.#keysWith(keyFromBytes(prefix)).map((key) => owned(values.get(key) as KVEntry))),
+		);
 	}
 
 	setAlarm(_workflowId: string, wakeAt: number): Promise<void> {

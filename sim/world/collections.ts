@@ -1,4 +1,4 @@
-/** Two small things that maps lack. */
+/** Small things that maps and lists lack. */
 
 /** The value of the key, made and stored first when there is none. */
 export function getOrInsert<K, V>(map: Map<K, V>, key: K, make: () => V): V {
@@ -13,4 +13,10 @@ export function getOrInsert<K, V>(map: Map<K, V>, key: K, make: () => V): V {
 /** Adds to the list of the key, which begins empty. */
 export function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
 	getOrInsert(map, key, (): V[] => []).push(value);
+}
+
+/** Takes the item out of the list, where it is there. */
+export function remove<T>(list: T[], item: T): void {
+	const at = list.indexOf(item);
+	if (at >= 0) list.splice(at, 1);
 }

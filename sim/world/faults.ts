@@ -71,6 +71,7 @@ export class PlannedFaults {
 		});
 	}
 
+	/** Places in the plan of the faults at that coordinate; undefined when there are none, which is nearly always. */
 	atWrite(n: number): readonly number[] | undefined {
 		return this.#byWrite.get(n);
 	}

@@ -14,7 +14,7 @@ export class Process {
 	readonly id: number;
 	readonly name: string;
 	alive = true;
-	readonly inFlight = new Set<PendingOperation>();
+	readonly inFlight: PendingOperation[] = [];
 	/** Timers armed and not yet fired or cleared. */
 	timers = 0;
 

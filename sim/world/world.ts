@@ -6,14 +6,16 @@
  * So a run is one synchronous call and a pure function of its options.
  */
 import { Agenda, type Due } from "./agenda.ts";
+import { remove } from "./collections.ts";
 import { Disk, type DiskImage } from "./disk.ts";
 import { describeFault, type FaultPlan, type Latency, NO_LATENCY, PlannedFaults } from "./faults.ts";
 import { HarnessError } from "./harness-error.ts";
 import { errorFact, History, type Mutation, type WorldEvents } from "./history.ts";
-import { drain, type Interposer, interpose, type SimulatedTimer } from "./interpose.ts";
+import { drain, type Interposer, interpose } from "./interpose.ts";
 import { Outside } from "./outside.ts";
 import { type PendingOperation, Process } from "./process.ts";
 import { drawInt, drawUuid, type Stream, Streams } from "./random.ts";
+import { Timer } from "./timer.ts";
 
 export interface WorldOptions {
 	/** Everything a run chooses by chance follows from it. */
@@ -64,7 +66,7 @@ export class World {
 	readonly #ties: Stream;
 	readonly #timerSalt: number;
 	/** Timers whose number was asked for. */
-	readonly #timersById = new Map<number, SimulatedTimer>();
+	readonly #timersById = new Map<number, Timer>();
 	#sequence = 0;
 	#current: Process = this.outside;
 	/** What ends the run with an error, once the event that caused it is drained. */
@@ -128,8 +130,7 @@ export class World {
 	crash(process: Process, why: string): void {
 		if (!process.alive) return;
 		process.alive = false;
-		const pending = [...process.inFlight];
-		process.inFlight.clear();
+		const pending = process.inFlight.splice(0);
 		this.#own("process.crash", { why, inFlight: pending.map((operation) => operation.what) }, process);
 		if (this.#drawsInFlight) {
 			const fates = this.random.stream("in-flight");
@@ -169,18 +170,13 @@ export class World {
 		if (!process.alive) return new Promise(() => {});
 		const latency = this.#latency;
 		let delayMs = latency.maxMs === 0 ? 0 : this.#drawMs(latency.minMs, latency.maxMs);
-		for (const index of this.#faults.atOperation(++this.operations) ?? []) {
-			const fault = this.#faults.plan[index];
-			if (fault?.kind === "slow") {
-				delayMs += fault.ms;
-				this.#fire(index, what);
-			}
-		}
+		const planned = this.#faults.atOperation(++this.operations);
+		if (planned !== undefined) delayMs += this.#slowBy(planned, what);
 		return new Promise<T>((resolve, reject) => {
 			const pending: PendingOperation = { what, perform };
-			process.inFlight.add(pending);
+			process.inFlight.push(pending);
 			this.schedule(process, delayMs, () => {
-				process.inFlight.delete(pending);
+				remove(process.inFlight, pending);
 				let result: T;
 				try {
 					result = perform();
@@ -216,9 +212,21 @@ export class World {
 	/** What the living still wait for: operations in flight and armed timers. */
 	waits(): string[] {
 		return this.living().flatMap((process) => [
-			...[...process.inFlight].map((operation) => operation.what),
+			...process.inFlight.map((operation) => operation.what),
 			...(process.timers > 0 ? [`${process.timers} armed timer${process.timers > 1 ? "s" : ""}`] : []),
 		]);
+	}
+
+	/** Strikes the planned delays; virtual milliseconds in all. */
+	#slowBy(planned: readonly number[], what: string): number {
+		let ms = 0;
+		for (const index of planned) {
+			const fault = this.#faults.plan[index];
+			if (fault?.kind !== "slow") continue;
+			ms += fault.ms;
+			this.#fire(index, what);
+		}
+		return ms;
 	}
 
 	#drawMs(low: number, high: number): number {
@@ -267,7 +275,9 @@ export class World {
 	}
 
 	#strikeBeforeEvent(): void {
-		for (const index of this.#faults.atEvent(this.events) ?? []) {
+		const planned = this.#faults.atEvent(this.events);
+		if (planned === undefined) return;
+		for (const index of planned) {
 			const fault = this.#faults.plan[index];
 			if (fault?.kind === "crash") {
 				const living = this.living();
@@ -348,67 +358,11 @@ export class World {
 		return ((Math.imul(at | 0, 0x9e3779b1) ^ this.#timerSalt) >>> 0) / 0x1_0000_0000;
 	}
 
-	#arm(callback: () => void, delayMs: number, repeat: boolean): SimulatedTimer {
+	#arm(callback: () => void, delayMs: number, repeat: boolean): Timer {
 		const owner = this.#current;
-		const id = this.#sequence;
-		let due: Due | undefined;
-		let cleared = false;
-		let referenced = true;
-		const start = () => {
-			owner.timers++;
-			due = this.schedule(owner, delayMs, fire, this.#timerTie(this.nowMs + delayMs));
-		};
-		const stop = () => {
-			if (due === undefined) return;
-			due.run = undefined;
-			due = undefined;
-			owner.timers--;
-		};
-		const fire = () => {
-			due = undefined;
-			owner.timers--;
-			try {
-				callback();
-			} finally {
-				// Node arms an interval again after its callback, behind the timers armed in there.
-				if (repeat && !cleared) {
-					stop();
-					start();
-				}
-			}
-		};
-		const cancel = () => {
-			cleared = true;
-			stop();
-		};
-		const timer: SimulatedTimer = {
-			ref: () => {
-				referenced = true;
-				return timer;
-			},
-			unref: () => {
-				referenced = false;
-				return timer;
-			},
-			hasRef: () => referenced,
-			refresh: () => {
-				if (cleared) return timer;
-				stop();
-				start();
-				return timer;
-			},
-			close: () => {
-				cancel();
-				return timer;
-			},
-			cancel,
-			[Symbol.toPrimitive]: () => {
-				this.#timersById.set(id, timer);
-				return id;
-			},
-		};
-		start();
-		return timer;
+		return new Timer(owner, callback, repeat, this.#timersById, (fire) =>
+			this.schedule(owner, delayMs, fire, this.#timerTie(this.nowMs + delayMs)),
+		);
 	}
 
 	#interposer(): Interposer {

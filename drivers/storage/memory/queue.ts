@@ -75,7 +75,9 @@ export class DurableQueue {
 
 	/** Whether a message with one of the names (any name when empty) is stored. */
 	has(names: readonly string[]): boolean {
-		return this.messages().some(({ name }) => names.length === 0 || names.includes(name));
+		return this.#disk
+			.list(this.#table, MESSAGE)
+			.some(({ key }) => names.length === 0 || names.includes(parseKey(key).name));
 	}
 
 	messages(): QueuedMessage[] {
@@ -108,7 +110,7 @@ export class DurableQueue {
 
 function parseKey(key: string): QueuedMessage {
 	const [, name = "", id = ""] = key.split(":");
-	return { name: decodeURIComponent(name), id };
+	return { name: name.includes("%") ? decodeURIComponent(name) : name, id };
 }
 
 /** What a key of the queue's table holds: `message m3 (counter)`, `response to m3`, `next place`. */
