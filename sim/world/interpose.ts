@@ -127,6 +127,14 @@ function logAt(level: string) {
 	return (...values: unknown[]) => inside().log(level, values);
 }
 
+/** What it does not replace ends in the streams, which are replaced too. */
+const simulatedConsole: Console = Object.assign(
+	Object.create(console),
+	Object.fromEntries(
+		["log", "info", "warn", "error", "debug", "trace", "dir"].map((level) => [level, logAt(level)] as const),
+	),
+);
+
 /** What the runtime warns of differs from version to version; histories must not. */
 const RUNTIME_WARNINGS: ReadonlySet<unknown> = new Set([
 	"DeprecationWarning",
@@ -216,7 +224,7 @@ const REPLACED: readonly (readonly [object, string, unknown])[] = [
 	[process, "hrtime", hrtime],
 	[process, "uptime", () => inside().monotonicMs() / 1000],
 	[process, "emitWarning", warn],
-	...["log", "info", "warn", "error", "debug", "trace", "dir"].map((level) => [console, level, logAt(level)] as const),
+	[globalThis, "console", simulatedConsole],
 	[process.stdout, "write", writeAt("stdout")],
 	[process.stderr, "write", writeAt("stderr")],
 	// Stacks name files and lines of this machine, and engines store them: in a run an error is its message.
