@@ -46,12 +46,20 @@ export class Disk {
 	/** Entries whose key starts with the prefix, in unsigned byte order. */
 	list(table: string, prefix: string): Entry[] {
 		const found: Entry[] = [];
-		this.#tables.get(table)?.forRange(prefix, HIGHEST, true, (key, value) => {
-			if (!key.startsWith(prefix)) return STOP;
+		this.visit(table, prefix, (key, value) => {
 			found.push({ key, value });
-			return undefined;
+			return true;
 		});
 		return found;
+	}
+
+	/** Goes through the entries whose key starts with the prefix, in order, as long as `entry` says to go on. */
+	visit(table: string, prefix: string, entry: (key: string, value: Uint8Array) => boolean): void {
+		this.#tables
+			.get(table)
+			?.forRange(prefix, HIGHEST, true, (key, value) =>
+				key.startsWith(prefix) && entry(key, value) ? undefined : STOP,
+			);
 	}
 
 	/** Keys in the half-open range [start, end). */

@@ -48,11 +48,13 @@ export class DurableQueue {
 	/** The first `count` messages with one of the names (any name when empty), in order; taken out unless `keep`. */
 	receive(process: Process, names: readonly string[], count: number, keep: boolean): Message[] {
 		const keys: string[] = [];
-		for (const { key } of this.#disk.list(this.#table, MESSAGE)) {
-			if (keys.length >= count) break;
-			if (names.length === 0 || names.includes(parseKey(key).name)) keys.push(key);
-		}
-		const messages = keys.map((key) => encoder.decode(this.#disk.get(this.#table, key) as Uint8Array) as Message);
+		const messages: Message[] = [];
+		this.#disk.visit(this.#table, MESSAGE, (key, value) => {
+			if (names.length > 0 && !names.includes(parseKey(key).name)) return true;
+			keys.push(key);
+			messages.push(encoder.decode(value) as Message);
+			return keys.length < count;
+		});
 		if (!keep && keys.length > 0) {
 			this.#disk.commit(
 				process,
@@ -75,9 +77,12 @@ export class DurableQueue {
 
 	/** Whether a message with one of the names (any name when empty) is stored. */
 	has(names: readonly string[]): boolean {
-		return this.#disk
-			.list(this.#table, MESSAGE)
-			.some(({ key }) => names.length === 0 || names.includes(parseKey(key).name));
+		let found = false;
+		this.#disk.visit(this.#table, MESSAGE, (key) => {
+			found = names.length === 0 || names.includes(parseKey(key).name);
+			return !found;
+		});
+		return found;
 	}
 
 	messages(): QueuedMessage[] {
