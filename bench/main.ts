@@ -16,8 +16,8 @@ import { TIMED } from "./programs.ts";
 import { compare, median, time } from "./rounds.ts";
 import { type Figures, table } from "./table.ts";
 
-const SCHEDULE_PAIRS = 20;
-const PROGRAM_PAIRS = 12;
+const SCHEDULE_PAIRS = 40;
+const PROGRAM_PAIRS = 24;
 const MONTHS = 40;
 
 const target: Target = { engine: await loadRivet(NEWEST), storage: memoryStorage };

@@ -17,7 +17,7 @@ export interface Comparison {
 }
 
 /** Real milliseconds of one slice. */
-const SLICE_MS = 120;
+const SLICE_MS = 80;
 /** Real milliseconds each side runs before anything is timed. */
 const WARM_UP_MS = 400;
 

@@ -30,8 +30,9 @@ export function table({ engine, node, schedules, programs, monthMs, tookMs }: Fi
 		"",
 		`A sleep of thirty days: ${monthMs.toFixed(1)} ms.`,
 		"",
-		"Bare: the same engine and programs over a Map that answers at once; a crash is a",
-		"driver that answers no more. In a world: clock, loop, disk, host, observation and",
+		"Bare: the same engine and programs over a Map that owns its bytes and answers at",
+		"once, one drain a life; a crash is a driver that answers no more, then a new",
+		"start on what the Map holds. In a world: clock, loop, disk, host, observation and",
 		"history of every event. Stack traces are off on both sides. Ratios are medians of",
 		`pairs timed in turn in one process; it took ${(tookMs / 1000).toFixed(0)} s.`,
 	].join("\n")}\n`;

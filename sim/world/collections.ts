@@ -18,5 +18,6 @@ export function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
 /** Takes the item out of the list, where it is there. */
 export function remove<T>(list: T[], item: T): void {
 	const at = list.indexOf(item);
-	if (at >= 0) list.splice(at, 1);
+	if (at >= 0 && at === list.length - 1) list.pop();
+	else if (at >= 0) list.splice(at, 1);
 }

@@ -78,9 +78,13 @@ export class Disk {
 	 * @returns false when the process died of it and must not be answered.
 	 */
 	commit(process: Process, what: string, mutations: readonly Mutation[]): boolean {
-		const real = lastOfEachKey(mutations)
-			.filter(({ table, key, value }) => value !== null || this.get(table, key) !== undefined)
-			.map(owned);
+		const real: Mutation[] = [];
+		for (const mutation of lastOfEachKey(mutations)) {
+			const { table, key, value } = mutation;
+			// Not `slice`: that of a `Buffer` copies nothing.
+			if (value !== null) real.push({ table, key, value: new Uint8Array(value) });
+			else if (this.get(table, key) !== undefined) real.push(mutation);
+		}
 		if (real.length === 0) return process.alive;
 		return this.#durably(process, what, real, () => {
 			for (const { table, key, value } of real) {
@@ -114,11 +118,6 @@ function lastOfEachKey(mutations: readonly Mutation[]): readonly Mutation[] {
 	const last = new Map<string, Mutation>();
 	for (const mutation of mutations) last.set(`${mutation.table}\0${mutation.key}`, mutation);
 	return last.size === mutations.length ? mutations : [...last.values()];
-}
-
-/** With bytes of its own. Not `slice`: that of a `Buffer` copies nothing. */
-function owned({ table, key, value }: Mutation): Mutation {
-	return { table, key, value: value === null ? null : new Uint8Array(value) };
 }
 
 function compareKeys(a: string, b: string): number {
