@@ -61,14 +61,28 @@ function shorten(text: string, length: number): string {
 }
 
 function propertyTable(report: Report, width: number, paint: Paint): string {
-	const rows = report.properties.map(({ id, verdict, checked, skipped }) => {
+	const chosen = report.properties.filter(({ verdict }) => verdict !== "skip");
+	const left = report.properties.length - chosen.length;
+	const rows = chosen.map(({ id, verdict, checked, skipped }) => {
 		const kinds = report.findings.filter(({ property }) => property === id).length;
 		const word = coloured(verdict, (WORDS[verdict] + (kinds > 0 ? ` (${kinds})` : "")).padEnd(10), paint);
-		const not = skipped.map(({ reason, runs }) => (verdict === "skip" ? reason : `${count(runs)} not: ${reason}`));
+		const not = skipped.map(({ reason, runs }) => `${count(runs)} not: ${reason}`);
 		const first = `${id.padEnd(29)}${word}${count(checked).padStart(8)}  `;
 		return not.length === 0 ? first.trimEnd() : first + wrap(not.join("; "), width, " ".repeat(TABLE_COLUMNS), "");
 	});
-	return [paint.bold(`${"property".padEnd(29)}${"verdict".padEnd(10)}${"checked".padStart(8)}`), ...rows].join("\n");
+	return [
+		paint.bold(`${"property".padEnd(29)}${"verdict".padEnd(10)}${"checked".padStart(8)}`),
+		...rows,
+		...(left > 0 ? [paint.dim(`(${left} not checked: ${notChecked(report)})`)] : []),
+	].join("\n");
+}
+
+/** Why properties were not checked at all, each reason once. */
+function notChecked(report: Report): string {
+	const reasons = report.properties
+		.filter(({ verdict }) => verdict === "skip")
+		.flatMap(({ skipped }) => skipped.map(({ reason }) => reason));
+	return [...new Set(reasons)].join("; ");
 }
 
 /** Where the last column of the property table begins. */

@@ -42,12 +42,12 @@ const program = withTarget(new Command("pnpm sim"))
 		"after",
 		`
 Examples:
-  pnpm sim                                   explore ${NEWEST}, under a minute
-  pnpm sim --seed 42                         that run again, as a story
-  pnpm sim --engine ./dist/index.js          your own build, against the known list
-  pnpm sim --program queue-loop --for 5m     one program for five minutes
-  pnpm sim --suite queue --report report     one suite, with files for CI
-  pnpm sim list                              engines, suites, properties, programs
+  pnpm sim                                explore ${NEWEST}, under a minute
+  pnpm sim --seed 42                      that run again, as a story
+  pnpm sim --engine ./dist/index.js       your own build, against the known list
+  pnpm sim --program queue-loop --for 5m  one program for five minutes
+  pnpm sim --suite queue --report report  one suite, with files for CI
+  pnpm sim list                           engines, suites, properties, programs
 
 Exit code: 0 everything held or failed as listed; 1 something new failed, or
 something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,

@@ -10,7 +10,7 @@ export function paintFor(stream: NodeJS.WriteStream): Paint {
 
 /** Columns to write in: the terminal's, within reason; 80 without one. */
 export function widthOf(stream: NodeJS.WriteStream): number {
-	return stream.isTTY ? Math.max(60, Math.min(stream.columns ?? 80, 120)) : 80;
+	return stream.isTTY ? Math.max(60, Math.min(stream.columns || 80, 120)) : 80;
 }
 
 export interface Progress {
