@@ -29,12 +29,12 @@ export async function show(options: ShowOptions): Promise<Report> {
 	const expectations = loadExpectations(target.engine, options.expectations);
 	const startedAt = performance.now();
 	const { scenario, program } = await inMacrotask(() => choose(explorer, options, expectations));
-	const judgement = await inMacrotask(() => explorer.judge(scenario, program));
-	const digest = judgement.run.history.digest();
-
 	const { commandFor, commandForKnown } = commands(options);
 	const command = options.known === undefined ? commandFor(options.seed ?? 1) : commandForKnown(options.known);
-	const result = await inMacrotask(() => judgeOne(explorer, { scenario, program }, command, expectations));
+	const { result, judgement } = await inMacrotask(() =>
+		judgeOne(explorer, { scenario, program }, command, expectations),
+	);
+	const digest = judgement.run.history.digest();
 	const settings = options.seed === undefined ? { known: options.known ?? "" } : { seed: options.seed };
 	const report = reportOf(result, target, settings, (performance.now() - startedAt) / 1_000, digest);
 

@@ -81,13 +81,16 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 	return tally.result(interrupted());
 }
 
-/** Judges one scenario as a campaign would, and makes it twice to compare. What is listed as known reads `known`. */
+/**
+ * Judges one scenario as a campaign would, and makes it twice to compare. What is listed as known reads `known`.
+ * @throws HarnessError when the run left its world.
+ */
 export function judgeOne(
 	explorer: Explorer,
 	{ scenario, program }: { scenario: Scenario; program: Program },
 	command: string,
 	expectations: readonly Expectation<Scenario>[],
-): CampaignResult {
+): { result: CampaignResult; judgement: Judgement } {
 	const options: CampaignOptions = {
 		from: 1,
 		runs: 1,
@@ -96,8 +99,9 @@ export function judgeOne(
 		commandForKnown: () => command,
 	};
 	const tally = new Tally(explorer, options);
-	tally.takeScenario(scenario, program, command, undefined);
-	return tally.result(false);
+	const judgement = tally.takeScenario(scenario, program, command, undefined);
+	if (judgement === undefined) throw new HarnessError("run", tally.problems.join("; "));
+	return { result: tally.result(false), judgement };
 }
 
 /** What is known of one finding so far. */
@@ -172,12 +176,14 @@ class Tally {
 		this.takeScenario(scenario, program, this.#options.commandFor(seed), seed);
 	}
 
-	takeScenario(scenario: Scenario, program: Program, command: string, seed: number | undefined): void {
+	/** @returns how it was judged; undefined when the run left its world, which is then a problem of the campaign. */
+	takeScenario(scenario: Scenario, program: Program, command: string, seed: number | undefined): Judgement | undefined {
 		const judgement = this.#judge(scenario, program);
-		if (judgement === undefined) return;
+		if (judgement === undefined) return undefined;
 		if (seed === undefined || seed % RERUN_EVERY === 0) this.#rerun(judgement, program);
 		this.#count(judgement, program);
 		this.#gather(judgement, scenario, program, command, seed);
+		return judgement;
 	}
 
 	result(interrupted: boolean): CampaignResult {

@@ -29,8 +29,6 @@ export type Fault =
 
 export type FaultPlan = readonly Fault[];
 
-export type FaultKind = Fault["kind"];
-
 /** How long operations take. All in virtual milliseconds; draws are uniform over both ends. */
 export interface Latency {
 	readonly minMs: number;
