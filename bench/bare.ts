@@ -11,7 +11,7 @@ import type { Fault } from "../sim/world/faults.ts";
 import { drain } from "../sim/world/interpose.ts";
 
 /** A crash around the nth durable effect. */
-export type WriteCrash = Extract<Fault, { readonly write: number }>;
+export type WriteCrash = Extract<Fault, { readonly kind: "crash"; readonly write: number }>;
 
 /** What a bare run came to. */
 export interface BareRun {

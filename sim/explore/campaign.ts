@@ -274,7 +274,7 @@ class Tally {
 		for (const { data } of run.of("fault")) {
 			const { index, window } = data as WorldEvents["fault"];
 			const fault = run.scenario.faults[index] as Fault;
-			this.#faults.get(fault.kind)?.windows.add(`${program.name} ${window} ${coordinate(fault)}`);
+			this.#faults.get(fault.kind)?.windows.add(`${program.name} ${window} ${describeFault(fault)}`);
 		}
 	}
 
@@ -359,10 +359,6 @@ const ENOUGH_PLANNED = 50;
 
 function worst(verdicts: readonly Verdict[]): Verdict {
 	return ORDER.find((verdict) => verdicts.includes(verdict)) ?? "pass";
-}
-
-function coordinate(fault: Fault): string {
-	return "write" in fault ? `${fault.side} ${fault.write}` : "event" in fault ? `${fault.event}` : `${fault.operation}`;
 }
 
 /** What was done to a run, a line each: how it was hosted, how slow its storage was, and the faults that struck. */

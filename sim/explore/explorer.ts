@@ -1,5 +1,6 @@
 /** Runs scenarios against one target and has the properties judge them. Keeps one reference run a program and mode. */
 import type { HostingMode } from "../../drivers/engine/host.ts";
+import { programOf } from "../../fixtures/generators/interpret.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
 import type { Property, Violation } from "../../suites/property.ts";
 import { execute, type Run, type Target } from "../../suites/run.ts";
@@ -21,7 +22,7 @@ export class Explorer {
 	readonly target: Target;
 	readonly properties: readonly Property[];
 	readonly #space: Space;
-	readonly #references = new Map<string, Run>();
+	readonly #references = new WeakMap<Program, Map<HostingMode, Run>>();
 
 	/** @param programs the ones to draw from; those that need what the engine lacks are left out. */
 	constructor(target: Target, programs: readonly Program[], properties: readonly Property[]) {
@@ -45,8 +46,20 @@ export class Explorer {
 
 	/** The program's uninterrupted run in that mode. */
 	reference(program: Program, mode: HostingMode): Run {
-		const key = `${mode} ${program.name}`;
-		return getOrInsert(this.#references, key, () => execute(referenceScenario(program, mode), program, this.target));
+		let runs = this.#references.get(program);
+		if (runs === undefined) {
+			runs = new Map();
+			this.#references.set(program, runs);
+		}
+		return getOrInsert(runs, mode, () => execute(referenceScenario(program, mode), program, this.target));
+	}
+
+	/** The program that a scenario runs; undefined when it names one that is not among the programs. */
+	programOf(scenario: Scenario): Program | undefined {
+		if (scenario.statements !== undefined) return programOf(scenario.statements, scenario.inputs);
+		const program = this.programs.find(({ name }) => name === scenario.program);
+		if (program === undefined || scenario.inputs === undefined) return program;
+		return { ...program, inputs: scenario.inputs };
 	}
 
 	/** Runs and judges a scenario. @throws HarnessError when the run left its world. */

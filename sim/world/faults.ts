@@ -22,10 +22,26 @@
 import { append } from "./collections.ts";
 
 export type Fault =
-	| { readonly kind: "crash"; readonly write: number; readonly side: "before" | "after" }
-	| { readonly kind: "crash"; readonly event: number }
+	/** `late` names the operations in flight, by place, that still take effect; absent means as the scenario says. */
+	| {
+			readonly kind: "crash";
+			readonly write: number;
+			readonly side: "before" | "after";
+			readonly late?: readonly number[];
+	  }
+	| { readonly kind: "crash"; readonly event: number; readonly late?: readonly number[] }
 	| { readonly kind: "evict"; readonly event: number }
-	| { readonly kind: "slow"; readonly operation: number; readonly ms: number };
+	| { readonly kind: "slow"; readonly operation: number; readonly ms: number }
+	/** Of the nth durable write only these mutations, by place, reach the disk, and the process dies. */
+	| { readonly kind: "torn"; readonly write: number; readonly kept: readonly number[] }
+	/** The nth operation is answered with an error and does not take place. */
+	| { readonly kind: "refused"; readonly operation: number }
+	/** The nth operation takes place and is answered with an error. */
+	| { readonly kind: "lost-ack"; readonly operation: number }
+	/** After the nth durable effect everything dies, and the disk forgets its last `lost` writes. */
+	| { readonly kind: "power-loss"; readonly write: number; readonly lost: number };
+
+export type FaultKind = Fault["kind"];
 
 export type FaultPlan = readonly Fault[];
 
@@ -42,15 +58,27 @@ export const NO_LATENCY: Latency = { minMs: 0, maxMs: 0, answerMaxMs: 0 };
 /** One line that names a planned fault and its coordinate. */
 export function describeFault(fault: Fault): string {
 	switch (fault.kind) {
-		case "crash":
-			return "write" in fault
-				? `crash ${fault.side} durable write ${fault.write}`
-				: `crash before event ${fault.event}`;
+		case "crash": {
+			const where = "write" in fault ? `${fault.side} durable write ${fault.write}` : `before event ${fault.event}`;
+			return `crash ${where}${fault.late === undefined ? "" : ` with late ${places(fault.late)}`}`;
+		}
 		case "evict":
 			return `evict before event ${fault.event}`;
 		case "slow":
 			return `operation ${fault.operation} slow by ${fault.ms} ms`;
+		case "torn":
+			return `tear durable write ${fault.write} keeping ${places(fault.kept)}`;
+		case "refused":
+			return `refuse operation ${fault.operation}`;
+		case "lost-ack":
+			return `lose the answer of operation ${fault.operation}`;
+		case "power-loss":
+			return `power loss after durable write ${fault.write} losing ${fault.lost}`;
 	}
+}
+
+function places(list: readonly number[]): string {
+	return list.length === 0 ? "none" : list.join(",");
 }
 
 /** A plan looked up by coordinate. Several faults may share one coordinate; they strike in the order of the plan. */
