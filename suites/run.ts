@@ -1,12 +1,14 @@
 /** Carries out a scenario on a target, and holds what happened for the properties to judge. */
 import type { Engine } from "../drivers/engine/contract.ts";
-import { Host, type Outcome } from "../drivers/engine/host.ts";
+import { Host, type HostState, type Outcome, outlives, type Workload } from "../drivers/engine/host.ts";
 import { observe, type StepRule } from "../drivers/engine/observe.ts";
 import type { StorageDriver } from "../drivers/storage/contract.ts";
 import type { QueuedMessage } from "../drivers/storage/memory/queue.ts";
-import type { Program } from "../fixtures/programs/program.ts";
+import type { Program, ProgramInput } from "../fixtures/programs/program.ts";
 import { append } from "../sim/world/collections.ts";
+import type { Fault } from "../sim/world/faults.ts";
 import type { History, HistoryEvent } from "../sim/world/history.ts";
+import type { CrashPoint, WorldState } from "../sim/world/state.ts";
 import { EPOCH_MS, type Stop, World } from "../sim/world/world.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -36,6 +38,8 @@ export interface Run {
 	readonly events: number;
 	readonly writes: number;
 	readonly operations: number;
+	/** With a schedule of choices, how many events there were to choose from, choice by choice. */
+	readonly alternatives: readonly number[];
 	/** The events of one kind, in order. */
 	of(kind: string): readonly HistoryEvent[];
 }
@@ -45,6 +49,31 @@ export interface ClientEvents {
 	"message.acknowledged": { id: string; name: string };
 }
 
+/** What a crash left of a run: everything but the memory of the process that died. */
+export interface Snapshot {
+	readonly world: WorldState;
+	readonly host: HostState;
+	readonly stepRules: ReadonlyMap<string, StepRule>;
+}
+
+/** A place in a run where a crash leaves something new; valid until the listener returns. */
+export interface RunCrashPoint extends CrashPoint {
+	readonly world: World;
+	readonly host: HostState;
+	/** What the fault leaves, whose coordinate is this place. */
+	snapshot(fault: Fault): Snapshot;
+}
+
+export interface ExecuteOptions {
+	/** Virtual milliseconds after which a run is stopped that must have come to an end by then. */
+	readonly untilMs?: number;
+	/** Where the run goes on, in place of a beginning: the scenario's faults up to there have struck. */
+	readonly from?: Snapshot;
+	readonly onCrashPoint?: (point: RunCrashPoint) => void;
+	/** How many of the latest writes of the disk a loss of power may take with it. */
+	readonly unsynced?: number;
+}
+
 /** Limits of a run that is known to end: nothing the programs do takes longer. */
 const DEFAULT_LIMITS = { untilMs: 400 * 86_400_000, maxEvents: 20_000 };
 
@@ -52,20 +81,37 @@ const DEFAULT_LIMITS = { untilMs: 400 * 86_400_000, maxEvents: 20_000 };
 const WORKFLOW_ID = "workflow";
 
 /**
- * Runs the scenario. `untilMs` bounds virtual time, for runs that must come to an end by then.
+ * Runs the scenario, from its beginning or from a snapshot of it.
  * @throws HarnessError when something left the world.
  */
-export function execute(scenario: Scenario, program: Program, target: Target, untilMs = DEFAULT_LIMITS.untilMs): Run {
-	const world = new World({
+export function execute(scenario: Scenario, program: Program, target: Target, options: ExecuteOptions = {}): Run {
+	const { from, onCrashPoint } = options;
+	const stepRules = new Map<string, StepRule>(from?.stepRules);
+	const world: World = new World({
 		seed: scenario.seed,
 		faults: scenario.faults,
 		latency: scenario.latency,
 		inFlight: scenario.inFlight,
+		...(scenario.schedule === undefined ? {} : { schedule: scenario.schedule }),
+		...(from === undefined ? {} : { from: from.world }),
+		...(options.unsynced === undefined ? {} : { unsynced: options.unsynced }),
+		...(onCrashPoint === undefined
+			? {}
+			: {
+					onCrashPoint: (point) => {
+						const state = host.state();
+						const snapshot = (fault: Fault): Snapshot => {
+							const left = point.foresee(fault);
+							const tasks = left.tasks.filter(({ name }) => outlives(name));
+							return { world: { ...left, tasks }, host: state, stepRules: new Map(stepRules) };
+						};
+						onCrashPoint({ ...point, world, host: state, snapshot });
+					},
+				}),
 	});
 	const storage = target.storage.storage(world, WORKFLOW_ID);
-	const stepRules = new Map<string, StepRule>();
 	const { Loop, CriticalError, RollbackError } = target.engine.module;
-	const host = new Host(world, target.engine, storage, scenario.hosting, {
+	const workload: Workload = {
 		workflowId: WORKFLOW_ID,
 		input: null,
 		workflow: (process) => (context) =>
@@ -78,20 +124,25 @@ export function execute(scenario: Scenario, program: Program, target: Target, un
 				nowMs: () => EPOCH_MS + world.nowMs,
 				release: process.id === 1 ? 1 : 2,
 			}),
+	};
+	const host = new Host(world, target.engine, storage, scenario.hosting, workload, from?.host);
+	const { inputs = [] } = program;
+	world.onTask("send", (place) => {
+		const { name, body } = inputs[place] as ProgramInput;
+		const id = `m${place + 1}`;
+		storage.queue.append(world.outside, { id, name, data: body, sentAt: EPOCH_MS + world.nowMs });
+		world.note("message.acknowledged", { id, name } satisfies ClientEvents["message.acknowledged"]);
 	});
-	const stop = world.run(
-		() => {
-			host.start();
-			program.inputs?.forEach(({ atMs, name, body }, i) => {
-				world.schedule(world.outside, atMs, () => {
-					const id = `m${i + 1}`;
-					storage.queue.append(world.outside, { id, name, data: body, sentAt: EPOCH_MS + world.nowMs });
-					world.note("message.acknowledged", { id, name } satisfies ClientEvents["message.acknowledged"]);
-				});
-			});
-		},
-		{ untilMs, maxEvents: DEFAULT_LIMITS.maxEvents },
-	);
+	const limits = { untilMs: options.untilMs ?? DEFAULT_LIMITS.untilMs, maxEvents: DEFAULT_LIMITS.maxEvents };
+	const stop =
+		from === undefined
+			? world.run(() => {
+					host.start();
+					inputs.forEach(({ atMs }, place) => {
+						world.plan(atMs, "send", place);
+					});
+				}, limits)
+			: world.resume(() => host.recover(), limits);
 
 	let kinds: Map<string, HistoryEvent[]> | undefined;
 	return {
@@ -109,6 +160,7 @@ export function execute(scenario: Scenario, program: Program, target: Target, un
 		events: world.events,
 		writes: world.writes,
 		operations: world.operations,
+		alternatives: world.alternatives,
 		of(kind) {
 			kinds ??= groupByKind(world.history.events);
 			return kinds.get(kind) ?? [];

@@ -6,6 +6,8 @@
  * and the host wakes it: when the alarm it set has come, or when a message it waits for is in the queue.
  * A host relies on what is durable and on what the engine returned, on nothing else. It survives everything.
  */
+
+import type { Due } from "../../sim/world/agenda.ts";
 import { type ErrorFact, errorFact } from "../../sim/world/history.ts";
 import type { Process } from "../../sim/world/process.ts";
 import { EPOCH_MS, type World } from "../../sim/world/world.ts";
@@ -55,9 +57,21 @@ export interface Workload {
 	workflow(process: Process): (context: EngineContext, input: unknown) => Promise<unknown>;
 }
 
+/** What a host remembers when nothing runs: a snapshot holds it. */
+export interface HostState {
+	/** How the workflow ended, once it did. */
+	readonly outcome: Outcome | undefined;
+	/** Whether the finished workflow was run once more to see that nothing happens. */
+	readonly revisited: boolean;
+	/** Starts in a row that rejected without an end. */
+	readonly rejections: number;
+}
+
 /** Between two runs in yield mode: the message names waited for, or none when only the alarm is. */
 interface Idle {
 	readonly names: readonly string[] | undefined;
+	/** The alarm the host watches meanwhile. */
+	alarm?: Due;
 }
 
 /** Starts of a run that rejects without an end before the host gives up. */
@@ -66,10 +80,16 @@ const RETRY_MS = 1_000;
 /** Virtual milliseconds an evicted run gets before its process is killed. */
 const EVICTION_GRACE_MS = 60_000;
 
+/** Tasks of the outside that belong to a process life and are dropped when it ends. */
+const OF_A_LIFE: ReadonlySet<string> = new Set(["alarm", "grace over"]);
+
+/** Whether a task is still to be done after a crash. */
+export function outlives(task: string): boolean {
+	return !OF_A_LIFE.has(task);
+}
+
 export class Host {
-	/** How the workflow ended, once it did. */
 	outcome: Outcome | undefined;
-	/** Whether the finished workflow was run once more to see that nothing happens. */
 	revisited = false;
 
 	readonly #world: World;
@@ -82,24 +102,44 @@ export class Host {
 	#evicting = false;
 	#rejections = 0;
 	#idle: Idle | undefined;
+	/** The end of the time that an evicted run gets. */
+	#grace: Due | undefined;
 
-	constructor(world: World, engine: Engine, storage: Storage, hosting: Hosting, workload: Workload) {
+	/** @param from what the host of the snapshot remembered that this world goes on from. */
+	constructor(world: World, engine: Engine, storage: Storage, hosting: Hosting, workload: Workload, from?: HostState) {
 		this.#world = world;
 		this.#engine = engine;
 		this.#storage = storage;
 		this.#hosting = hosting;
 		this.#workload = workload;
+		if (from !== undefined) {
+			this.outcome = from.outcome;
+			this.revisited = from.revisited;
+			this.#rejections = from.rejections;
+		}
 		world.onCrash((process) => this.#crashed(process));
 		world.onEvict(() => this.#evict());
-		storage.queue.watch((name) => {
+		world.onTask("start", () => this.start());
+		world.onTask("alarm", (alarm) => this.#alarmDue(alarm));
+		world.onTask("grace over", (process) => this.#graceOver(process));
+		storage.queue.watch(world.outside, (name) => {
 			const names = this.#idle?.names;
 			if (names !== undefined && (names.length === 0 || names.includes(name))) this.#wake();
 		});
 	}
 
-	/** Starts the first process life. */
+	/** Starts a process life. */
 	start(): void {
 		this.#process = this.#world.spawn("host", (process) => this.#run(process));
+	}
+
+	/** Starts another process life, in a world that goes on from a crash. */
+	recover(): void {
+		if (!this.revisited) this.#restart(this.#hosting.restartMs);
+	}
+
+	state(): HostState {
+		return { outcome: this.outcome, revisited: this.revisited, rejections: this.#rejections };
 	}
 
 	/** How the run ended, judged when nothing is left to happen or a limit was reached. */
@@ -114,7 +154,7 @@ export class Host {
 	#run(process: Process): void {
 		const { workflowId, input } = this.#workload;
 		this.#process = process;
-		this.#idle = undefined;
+		this.#leaveIdle();
 		this.#evicting = false;
 		const mode = this.#hosting.mode;
 		this.#note("run.start", { mode, visit: this.outcome === undefined ? "run" : "revisit" });
@@ -130,7 +170,7 @@ export class Host {
 	}
 
 	#settled(process: Process, result: Awaited<EngineHandle["result"]>): void {
-		this.#handle = undefined;
+		this.#stopped();
 		if (result.state === "completed") {
 			this.#note("run.completed", { output: result.output });
 			this.#finish(process, { status: "completed", output: result.output });
@@ -153,26 +193,38 @@ export class Host {
 	}
 
 	#watchAlarm(alarm: number, idle: Idle): void {
-		const { outside } = this.#world;
-		const delayMs = Math.max(0, alarm - EPOCH_MS - this.#world.nowMs);
-		this.#world.schedule(outside, delayMs, () => {
-			if (this.#idle !== idle || this.#storage.alarm() !== alarm) return;
-			this.#note("alarm.due", { atMs: alarm - EPOCH_MS });
-			this.#storage.clearAlarm();
-			this.#wake();
-		});
+		idle.alarm = this.#world.plan(Math.max(0, alarm - EPOCH_MS - this.#world.nowMs), "alarm", alarm);
+	}
+
+	#alarmDue(alarm: number): void {
+		if (this.#idle === undefined || this.#storage.alarm() !== alarm) return;
+		this.#note("alarm.due", { atMs: alarm - EPOCH_MS });
+		this.#storage.clearAlarm();
+		this.#wake();
 	}
 
 	#wake(): void {
 		if (this.#idle === undefined) return;
-		this.#idle = undefined;
+		this.#leaveIdle();
 		const process = this.#process;
 		if (process?.alive) this.#world.schedule(process, 0, () => this.#run(process));
 		else this.#restart(0);
 	}
 
-	#rejected(process: Process, handle: EngineHandle, error: unknown): void {
+	#leaveIdle(): void {
+		if (this.#idle?.alarm !== undefined) this.#idle.alarm.run = undefined;
+		this.#idle = undefined;
+	}
+
+	/** The engine no longer runs. */
+	#stopped(): void {
 		this.#handle = undefined;
+		if (this.#grace !== undefined) this.#grace.run = undefined;
+		this.#grace = undefined;
+	}
+
+	#rejected(process: Process, handle: EngineHandle, error: unknown): void {
+		this.#stopped();
 		handle.getState().then(
 			(state) => this.#judgeRejection(process, error, state),
 			() => this.#judgeRejection(process, error, "unreadable"),
@@ -205,10 +257,10 @@ export class Host {
 	}
 
 	#crashed(process: Process): void {
-		if (process !== this.#process || this.revisited) return;
-		this.#handle = undefined;
-		this.#idle = undefined;
-		this.#restart(this.#hosting.restartMs);
+		if (process !== this.#process) return;
+		this.#stopped();
+		this.#leaveIdle();
+		this.recover();
 	}
 
 	#evict(): boolean {
@@ -225,14 +277,16 @@ export class Host {
 			this.#note("run.evicting", {});
 			handle.evict();
 		});
-		this.#world.schedule(this.#world.outside, EVICTION_GRACE_MS, () => {
-			if (this.#handle === handle) this.#world.crash(process, "eviction grace over");
-		});
+		this.#grace = this.#world.plan(EVICTION_GRACE_MS, "grace over", process.id);
 		return true;
 	}
 
+	#graceOver(id: number): void {
+		if (this.#process?.id === id) this.#world.crash(this.#process, "eviction grace over");
+	}
+
 	#restart(delayMs: number): void {
-		this.#world.schedule(this.#world.outside, delayMs, () => this.start());
+		this.#world.plan(delayMs, "start");
 	}
 
 	#note<K extends keyof HostEvents>(kind: K, data: HostEvents[K]): void {

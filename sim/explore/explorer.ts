@@ -66,7 +66,7 @@ export class Explorer {
 	judge(scenario: Scenario, program: Program): Judgement {
 		const reference = this.reference(program, scenario.hosting.mode);
 		const untilMs = 2 * reference.endMs + SLACK_MS * (1 + scenario.faults.length);
-		const run = execute(scenario, program, this.target, untilMs);
+		const run = execute(scenario, program, this.target, { untilMs });
 		const unfired = scenario.faults.map((_, i) => i).filter((i) => !run.fired.has(i));
 		const violations: Judgement["violations"][number][] = [];
 		for (const property of this.properties) {

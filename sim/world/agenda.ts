@@ -3,15 +3,20 @@
  * scheduling. A cancelled entry stays in the heap with `run` undefined and is skipped when it comes up.
  */
 import type { Process } from "./process.ts";
+import type { Task } from "./state.ts";
 
 export interface Due {
 	/** Virtual milliseconds since the start of the run. */
 	readonly at: number;
 	/** Orders entries due at the same instant; drawn by seed, so that it is a choice of the schedule. */
-	readonly tie: number;
+	tie: number;
 	readonly sequence: number;
 	readonly process: Process;
 	run: (() => void) | undefined;
+	/** What it is, for an event of the outside that a snapshot can hold. */
+	task?: Task;
+	/** Whether it keeps its place among others of its kind that are due at the same instant, as timers do. */
+	ordered?: boolean;
 }
 
 export class Agenda {
@@ -53,6 +58,30 @@ export class Agenda {
 		}
 		heap[i] = last;
 		return first;
+	}
+
+	/** The next entry that was not cancelled and whose process lives. */
+	popLive(): Due | undefined {
+		for (;;) {
+			const due = this.pop();
+			if (due === undefined || (due.run !== undefined && due.process.alive)) return due;
+		}
+	}
+
+	/** The entry that `choose` picks by place among all that are due first; asked only when there is a choice. */
+	popChosen(choose: (count: number) => number): Due | undefined {
+		const first = this.popLive();
+		if (first === undefined) return undefined;
+		const due = [first];
+		for (let next = this.popLive(); next !== undefined; next = this.popLive()) {
+			due.push(next);
+			if (next.at > first.at) break;
+		}
+		const ordered = due.find((entry) => entry.ordered === true);
+		const eligible = due.filter((entry) => entry.at === first.at && (entry.ordered !== true || entry === ordered));
+		const chosen = eligible.length > 1 ? eligible[choose(eligible.length)] : first;
+		for (const entry of due) if (entry !== chosen) this.push(entry);
+		return chosen;
 	}
 
 	/** Entries still to run, in no particular order. */

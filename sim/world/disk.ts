@@ -20,10 +20,19 @@ const BTree = (createRequire(import.meta.url)("sorted-btree") as typeof sortedBT
 type Tree = InstanceType<typeof BTree<string, Uint8Array>>;
 
 /** All bytes of a disk at one instant. Cheap: trees are shared until one side changes. */
-export type DiskImage = ReadonlyMap<string, Tree>;
+export interface DiskImage {
+	readonly tables: ReadonlyMap<string, Tree>;
+	/** What the latest writes replaced, the latest last. */
+	readonly replaced: readonly (readonly Mutation[])[];
+}
 
-/** Carries out a numbered durable effect; false when the process did not survive it. */
-export type Durably = (process: Process, what: string, mutations: readonly Mutation[], apply: () => void) => boolean;
+/** Carries out a numbered durable effect, all of it or some mutations; false when the process did not survive it. */
+export type Durably = (
+	process: Process,
+	what: string,
+	mutations: readonly Mutation[],
+	apply: (mutations: readonly Mutation[]) => void,
+) => boolean;
 
 export interface Entry {
 	readonly key: string;
@@ -32,11 +41,15 @@ export interface Entry {
 
 export class Disk {
 	readonly #durably: Durably;
+	readonly #remembers: number;
 	readonly #tables = new Map<string, Tree>();
+	#replaced: (readonly Mutation[])[] = [];
 
-	constructor(durably: Durably, image?: DiskImage) {
+	/** @param remembers how many of the latest writes can be lost. */
+	constructor(durably: Durably, image?: DiskImage, remembers = 0) {
 		this.#durably = durably;
-		if (image !== undefined) for (const [name, tree] of image) this.#tables.set(name, tree.clone());
+		this.#remembers = remembers;
+		if (image !== undefined) this.restore(image);
 	}
 
 	get(table: string, key: string): Uint8Array | undefined {
@@ -86,16 +99,44 @@ export class Disk {
 			else if (this.get(table, key) !== undefined) real.push(mutation);
 		}
 		if (real.length === 0) return process.alive;
-		return this.#durably(process, what, real, () => {
-			for (const { table, key, value } of real) {
-				if (value === null) this.#table(table).delete(key);
-				else this.#table(table).set(key, value);
-			}
+		return this.#durably(process, what, real, (kept) => {
+			if (this.#remembers > 0) this.#remember(kept);
+			this.#apply(kept);
 		});
 	}
 
+	/** Undoes the latest `count` writes, as far as they are remembered: they were acknowledged and never synced. */
+	lose(count: number): void {
+		for (let i = 0; i < count; i++) this.#apply(this.#replaced.pop() ?? []);
+	}
+
+	/** Every table by name, each with its entries in order. */
+	contents(): Map<string, Entry[]> {
+		return new Map([...this.#tables.keys()].map((name) => [name, this.list(name, "")]));
+	}
+
 	image(): DiskImage {
-		return new Map([...this.#tables].map(([name, tree]) => [name, tree.clone()]));
+		const tables = new Map<string, Tree>();
+		for (const [name, tree] of this.#tables) tables.set(name, tree.clone());
+		return { tables, replaced: this.#replaced.slice() };
+	}
+
+	restore({ tables, replaced }: DiskImage): void {
+		this.#tables.clear();
+		for (const [name, tree] of tables) this.#tables.set(name, tree.clone());
+		this.#replaced = replaced.slice();
+	}
+
+	#apply(mutations: readonly Mutation[]): void {
+		for (const { table, key, value } of mutations) {
+			if (value === null) this.#table(table).delete(key);
+			else this.#table(table).set(key, value);
+		}
+	}
+
+	#remember(mutations: readonly Mutation[]): void {
+		this.#replaced.push(mutations.map(({ table, key }) => ({ table, key, value: this.get(table, key) ?? null })));
+		if (this.#replaced.length > this.#remembers) this.#replaced.shift();
 	}
 
 	#table(name: string): Tree {

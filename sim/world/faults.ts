@@ -42,6 +42,13 @@ export type Fault =
 	| { readonly kind: "power-loss"; readonly write: number; readonly lost: number };
 
 export type FaultKind = Fault["kind"];
+/** Faults that strike at a durable effect. */
+export type WriteFault = Extract<Fault, { readonly write: number }>;
+
+/** What an operation is answered with when it was refused, or when its answer was lost. */
+export class OperationError extends Error {
+	override readonly name = "OperationError";
+}
 
 export type FaultPlan = readonly Fault[];
 
@@ -84,12 +91,15 @@ function places(list: readonly number[]): string {
 /** A plan looked up by coordinate. Several faults may share one coordinate; they strike in the order of the plan. */
 export class PlannedFaults {
 	readonly plan: FaultPlan;
+	/** The most writes that a loss of power takes with it. */
+	readonly mostLost: number;
 	readonly #byWrite = new Map<number, number[]>();
 	readonly #byEvent = new Map<number, number[]>();
 	readonly #byOperation = new Map<number, number[]>();
 
 	constructor(plan: FaultPlan) {
 		this.plan = plan;
+		this.mostLost = Math.max(0, ...plan.map((fault) => (fault.kind === "power-loss" ? fault.lost : 0)));
 		plan.forEach((fault, index) => {
 			if ("write" in fault) append(this.#byWrite, fault.write, index);
 			else if ("event" in fault) append(this.#byEvent, fault.event, index);

@@ -12,4 +12,14 @@ export class Outside {
 		this.#counts.set(label, count);
 		return count;
 	}
+
+	/** How often each label took effect. */
+	counts(): ReadonlyMap<string, number> {
+		return new Map(this.#counts);
+	}
+
+	restore(counts: ReadonlyMap<string, number>): void {
+		this.#counts.clear();
+		for (const [label, count] of counts) this.#counts.set(label, count);
+	}
 }

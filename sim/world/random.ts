@@ -8,17 +8,32 @@ import { getOrInsert } from "./collections.ts";
 /** A uniform draw from [0, 1). */
 export type Stream = () => number;
 
+/** Where each stream stands, by name. */
+export type StreamStates = ReadonlyMap<string, seedrandom.State.Alea>;
+
 export class Streams {
 	readonly #seed: string;
-	readonly #streams = new Map<string, Stream>();
+	readonly #streams = new Map<string, seedrandom.StatefulPRNG<seedrandom.State.Alea>>();
 
-	constructor(seed: string) {
+	/** @param states where streams go on, in place of their beginning. */
+	constructor(seed: string, states?: StreamStates) {
 		this.#seed = seed;
+		if (states !== undefined) this.restore(states);
 	}
 
-	/** The stream of that name; the same object at every call, so that draws go on where they stopped. */
+	/** The stream of that name; the same object until `restore`, so that draws go on where they stopped. */
 	stream(name: string): Stream {
-		return getOrInsert(this.#streams, name, (): Stream => seedrandom.alea(`${this.#seed}/${name}`));
+		return getOrInsert(this.#streams, name, () => seedrandom.alea(`${this.#seed}/${name}`, { state: true }));
+	}
+
+	states(): StreamStates {
+		return new Map([...this.#streams].map(([name, stream]) => [name, stream.state()]));
+	}
+
+	/** Puts every stream where it stood; the ones not named begin anew. */
+	restore(states: StreamStates): void {
+		this.#streams.clear();
+		for (const [name, state] of states) this.#streams.set(name, seedrandom.alea("", { state }));
 	}
 }
 

@@ -8,13 +8,24 @@
 import { Agenda, type Due } from "./agenda.ts";
 import { remove } from "./collections.ts";
 import { Disk, type DiskImage } from "./disk.ts";
-import { describeFault, type FaultPlan, type Latency, NO_LATENCY, PlannedFaults } from "./faults.ts";
+import {
+	describeFault,
+	type Fault,
+	type FaultPlan,
+	type Latency,
+	NO_LATENCY,
+	OperationError,
+	PlannedFaults,
+	type WriteFault,
+} from "./faults.ts";
 import { HarnessError } from "./harness-error.ts";
 import { errorFact, History, type Mutation, type WorldEvents } from "./history.ts";
 import { drain, type Interposer, interpose } from "./interpose.ts";
 import { Outside } from "./outside.ts";
 import { type PendingOperation, Process } from "./process.ts";
 import { drawInt, drawUuid, type Stream, Streams } from "./random.ts";
+import type { Schedule } from "./schedule.ts";
+import type { CrashPoint, PendingTask, WorldState } from "./state.ts";
 import { Timer } from "./timer.ts";
 
 export interface WorldOptions {
@@ -24,8 +35,15 @@ export interface WorldOptions {
 	readonly latency?: Latency;
 	/** What becomes of unanswered operations at a crash: all lost, or each one's fate drawn. */
 	readonly inFlight?: "lost" | "drawn";
+	readonly schedule?: Schedule;
 	/** What the disk holds at the start; empty by default. */
 	readonly image?: DiskImage;
+	/** Where the run goes on, in place of a beginning. */
+	readonly from?: WorldState;
+	/** How many of the latest disk writes a foreseen loss of power can take with it. */
+	readonly unsynced?: number;
+	/** Called wherever a crash would leave something new; may ask `foresee` what that is, and change nothing. */
+	readonly onCrashPoint?: (point: CrashPoint) => void;
 }
 
 export interface Limits {
@@ -60,29 +78,50 @@ export class World {
 	readonly #latency: Latency;
 	readonly #drawsInFlight: boolean;
 	readonly #processes: Process[] = [];
+	/** Lives begun so far, the ones before a snapshot included. */
+	#lives = 0;
 	readonly #others = new Outside();
 	readonly #crashListeners: ((process: Process) => void)[] = [];
 	readonly #evictListeners: (() => boolean)[] = [];
-	readonly #ties: Stream;
+	readonly #tasks = new Map<string, (argument: number) => void>();
+	readonly #onCrashPoint: ((point: CrashPoint) => void) | undefined;
+	readonly #schedule: Schedule | undefined;
+	/** At each instant with more than one event to choose from, how many there were; only with a schedule of choices. */
+	readonly alternatives: number[] = [];
+	/** Replaced with all streams when something foreseen is undone. */
+	#ties: Stream;
 	readonly #timerSalt: number;
 	/** Timers whose number was asked for. */
 	readonly #timersById = new Map<number, Timer>();
 	#sequence = 0;
 	#current: Process = this.outside;
+	/** What is running now. */
+	#due: Due | undefined;
+	/** The place in line that the first event scheduled by the running one gets; only with a schedule of priorities. */
+	#inherited: number | undefined;
+	/** What remains to be done at the end of the running event. */
+	readonly #atEventEnd: (() => void)[] = [];
 	/** What ends the run with an error, once the event that caused it is drained. */
 	#failure: { readonly error: unknown } | undefined;
 
 	constructor(options: WorldOptions) {
-		this.random = new Streams(options.seed);
+		const { from } = options;
+		this.random = new Streams(options.seed, from?.streams);
 		this.#faults = new PlannedFaults(options.faults ?? []);
 		this.#latency = options.latency ?? NO_LATENCY;
 		this.#drawsInFlight = options.inFlight === "drawn";
-		this.#ties = this.random.stream("ties");
-		this.#timerSalt = Math.floor(this.#ties() * 0x1_0000_0000);
+		this.#schedule = options.schedule;
+		this.#onCrashPoint = options.onCrashPoint;
+		// The first tie of the seed, also where the run goes on from later ones.
+		const ties = from === undefined ? this.random : new Streams(options.seed);
+		this.#timerSalt = Math.floor(ties.stream("ties")() * 0x1_0000_0000);
 		this.disk = new Disk(
 			(process, what, mutations, apply) => this.#durable(process, what, mutations, apply),
-			options.image,
+			from?.image ?? options.image,
+			Math.max(this.#faults.mostLost, options.unsynced ?? 0),
 		);
+		if (from !== undefined) this.#resumeFrom(from);
+		this.#ties = this.random.stream("ties");
 	}
 
 	/**
@@ -96,13 +135,20 @@ export class World {
 		});
 	}
 
+	/** As `run`, for a world made from a snapshot: `begin` is no event but what happens at the instant of the snapshot. */
+	resume(begin: () => void, limits: Limits): Stop {
+		return interpose(this.#interposer(), () => {
+			begin();
+			return this.#loop(limits);
+		});
+	}
+
 	/**
 	 * Adds an event to the history, of the process whose event is running unless told otherwise. Kinds other than the
 	 * world's own belong to the caller. What a process still does in the event it died in is not noted: it never ran.
 	 */
-	note(kind: string, data: unknown, process?: Process): void {
-		if (process === undefined && !this.#current.alive) return;
-		this.history.events.push({ at: this.nowMs, process: (process ?? this.#current).id, kind, data });
+	note(kind: string, data: unknown, process = this.#current): void {
+		if (process.alive) this.history.events.push({ at: this.nowMs, process: process.id, kind, data });
 	}
 
 	/** The process whose event is running; the outside between events. */
@@ -112,7 +158,7 @@ export class World {
 
 	/** Begins a new process life; `main` is its first event. */
 	spawn(name: string, main: (process: Process) => void): Process {
-		const process = new Process(this.#processes.length + 1, name);
+		const process = new Process(++this.#lives, name);
 		this.#processes.push(process);
 		this.#own("process.start", { name }, process);
 		this.schedule(process, 0, () => main(process));
@@ -126,16 +172,10 @@ export class World {
 		this.#own("process.exit", { why }, process);
 	}
 
-	/** Ends a process life without warning. */
-	crash(process: Process, why: string): void {
+	/** Ends a process life without warning. `late` names the operations in flight that still take effect. */
+	crash(process: Process, why: string, late?: readonly number[]): void {
 		if (!process.alive) return;
-		process.alive = false;
-		const pending = process.inFlight.splice(0);
-		this.#own("process.crash", { why, inFlight: pending.map((operation) => operation.what) }, process);
-		if (this.#drawsInFlight) {
-			const fates = this.random.stream("in-flight");
-			for (const operation of pending) if (fates() < 0.5) this.#applyLate(operation);
-		}
+		this.#die(process, why, late);
 		for (const listener of this.#crashListeners) listener(process);
 	}
 
@@ -148,17 +188,33 @@ export class World {
 		this.#evictListeners.push(listener);
 	}
 
+	/** Says what a task of that name does. Tasks are events of the outside as data, so that a snapshot can hold them. */
+	onTask(name: string, run: (argument: number) => void): void {
+		this.#tasks.set(name, run);
+	}
+
+	/** Has the outside do a task, `delayMs` from now. @throws HarnessError for a delay that would turn time back. */
+	plan(delayMs: number, name: string, argument = 0): Due {
+		const due = this.schedule(this.outside, delayMs, () => this.#doTask(name, argument));
+		due.task = { name, argument };
+		return due;
+	}
+
+	/** Tasks that are still to be done, in order. */
+	pendingTasks(): PendingTask[] {
+		const tasks: PendingTask[] = [];
+		for (const { at, tie, sequence, task } of this.#agenda.pending()) {
+			if (task !== undefined) tasks.push({ ...task, at, tie, sequence });
+		}
+		return tasks.sort((a, b) => a.at - b.at || a.tie - b.tie || a.sequence - b.sequence);
+	}
+
 	/**
 	 * Runs `run` as an event of the process, `delayMs` from now, unless the process is dead by then.
 	 * @throws HarnessError for a delay that would turn time back.
 	 */
-	schedule(process: Process, delayMs: number, run: () => void, tie = this.#ties()): Due {
-		if (!(delayMs >= 0)) {
-			throw new HarnessError("delay", `An event was scheduled ${delayMs} ms from now; a delay is 0 or more.`);
-		}
-		const due: Due = { at: this.nowMs + delayMs, tie, sequence: this.#sequence++, process, run };
-		this.#agenda.push(due);
-		return due;
+	schedule(process: Process, delayMs: number, run: () => void): Due {
+		return this.#push(process, delayMs, run, undefined);
 	}
 
 	/**
@@ -179,7 +235,9 @@ export class World {
 				remove(process.inFlight, pending);
 				let result: T;
 				try {
+					if (planned !== undefined) this.#refuse(planned, "refused", what);
 					result = perform();
+					if (planned !== undefined && process.alive) this.#refuse(planned, "lost-ack", what);
 				} catch (error) {
 					this.#answer(process, reject, error);
 					return;
@@ -196,7 +254,7 @@ export class World {
 	call(process: Process, label: string, about?: string): Promise<number> {
 		return this.operate(process, `call ${label}`, () => {
 			let occurrence = 0;
-			this.#numbered(process, `effect ${label}`, (n) => {
+			this.#numbered(process, `effect ${label}`, undefined, (n) => {
 				occurrence = this.#others.occur(label);
 				this.#own("effect", { n, label, about, occurrence }, process);
 			});
@@ -229,6 +287,15 @@ export class World {
 		return ms;
 	}
 
+	/** Answers an operation with an error, where that is planned. */
+	#refuse(planned: readonly number[], kind: "refused" | "lost-ack", what: string): void {
+		for (const index of planned) {
+			if (this.#faults.plan[index]?.kind !== kind) continue;
+			this.#fire(index, what);
+			throw new OperationError(kind === "refused" ? `${what} was refused` : `${what} was not acknowledged`);
+		}
+	}
+
 	#drawMs(low: number, high: number): number {
 		return drawInt(this.random.stream("latency"), low, high);
 	}
@@ -251,15 +318,18 @@ export class World {
 
 	#loop(limits: Limits): Stop {
 		for (;;) {
-			const due = this.#agenda.pop();
+			const due = this.#schedule === undefined ? this.#agenda.pop() : this.#popBySchedule(this.#schedule);
 			if (due === undefined) return "quiescent";
 			if (due.run === undefined || !due.process.alive) continue;
 			if (due.at > limits.untilMs) return "time-limit";
 			if (this.events >= limits.maxEvents) return "event-limit";
-			this.events++;
 			this.nowMs = due.at;
+			this.#due = due;
 			this.#strikeBeforeEvent();
-			if (!due.process.alive) continue;
+			// The strike may have ended the process, or whoever noticed may have cancelled what was due.
+			if (due.run === undefined || !due.process.alive) continue;
+			if (this.#onCrashPoint !== undefined && due.task !== undefined) this.#offerEvent();
+			this.events++;
 			this.#current = due.process;
 			const run = due.run;
 			due.run = undefined;
@@ -271,66 +341,294 @@ export class World {
 			drain();
 			this.#current = this.outside;
 			if (this.#failure !== undefined) throw this.#failure.error;
+			if (this.#atEventEnd.length > 0) for (const finish of this.#atEventEnd.splice(0)) finish();
 		}
 	}
 
+	#popBySchedule(schedule: Schedule): Due | undefined {
+		if (schedule.kind === "choices") return this.#agenda.popChosen((count) => this.#choose(schedule.choices, count));
+		const due = this.#agenda.popLive();
+		if (due === undefined) return undefined;
+		const change = schedule.changes.indexOf(this.events + 1);
+		// A chain that has fallen behind already stays where it is.
+		if (change >= 0 && due.tie < 1 && due.task === undefined) {
+			due.tie = 1 + change;
+			this.#agenda.push(due);
+			return this.#popBySchedule({ kind: "priorities", changes: schedule.changes.filter((_, i) => i !== change) });
+		}
+		this.#inherited = due.tie;
+		return due;
+	}
+
+	#choose(choices: readonly number[], count: number): number {
+		const choice = choices[this.alternatives.length] ?? 0;
+		this.alternatives.push(count);
+		return Math.min(choice, count - 1);
+	}
+
+	#push(process: Process, delayMs: number, run: () => void, tie: number | undefined): Due {
+		if (!(delayMs >= 0)) {
+			throw new HarnessError("delay", `An event was scheduled ${delayMs} ms from now; a delay is 0 or more.`);
+		}
+		const at = this.nowMs + delayMs;
+		// What a process still asks for in the event it died in was never asked for.
+		if (!process.alive) return { at, tie: 0, sequence: -1, process, run: undefined };
+		const due: Due = { at, tie: tie ?? this.#tie(), sequence: this.#sequence++, process, run };
+		this.#agenda.push(due);
+		return due;
+	}
+
+	/** The place in line among what is due at the same instant. */
+	#tie(): number {
+		if (this.#schedule === undefined) return this.#ties();
+		if (this.#schedule.kind === "choices") return 0;
+		const tie = this.#inherited ?? this.#ties();
+		this.#inherited = undefined;
+		return tie;
+	}
+
+	#doTask(name: string, argument: number): void {
+		const run = this.#tasks.get(name);
+		if (run === undefined) throw new HarnessError("task", `Nobody said what the task "${name}" does.`);
+		run(argument);
+	}
+
 	#strikeBeforeEvent(): void {
-		const planned = this.#faults.atEvent(this.events);
+		const planned = this.#faults.atEvent(this.events + 1);
 		if (planned === undefined) return;
 		for (const index of planned) {
+			if (this.fired.has(index)) continue;
 			const fault = this.#faults.plan[index];
 			if (fault?.kind === "crash") {
 				const living = this.living();
-				if (living.length === 0) continue;
+				if (living.length === 0 || !hasInFlight(living, fault.late)) continue;
 				this.#fire(index, `between events, ${living.length} alive`);
-				for (const process of living) this.crash(process, "planned");
+				for (const process of living) this.crash(process, "planned", fault.late);
 			} else if (fault?.kind === "evict") {
 				for (const evict of this.#evictListeners) if (evict()) this.#fire(index, "between events");
 			}
 		}
 	}
 
-	#durable(process: Process, what: string, mutations: readonly Mutation[], apply: () => void): boolean {
-		return this.#numbered(process, what, (n) => {
-			apply();
-			this.#own("durable", { n, what, mutations }, process);
+	#durable(
+		process: Process,
+		what: string,
+		mutations: readonly Mutation[],
+		apply: (mutations: readonly Mutation[]) => void,
+	): boolean {
+		return this.#numbered(process, what, mutations, (n, kept = mutations) => {
+			apply(kept);
+			this.#own("durable", { n, what, mutations: kept }, process);
 		});
 	}
 
-	/** The place where planned crashes strike: around each numbered durable effect. */
-	#numbered(process: Process, what: string, apply: (n: number) => void): boolean {
+	/**
+	 * The place where planned crashes strike: around each numbered durable effect.
+	 * @param mutations of an effect on the disk, which can be torn; undefined for one on the outside.
+	 */
+	#numbered(
+		process: Process,
+		what: string,
+		mutations: readonly Mutation[] | undefined,
+		apply: (n: number, kept?: readonly Mutation[]) => void,
+	): boolean {
 		const n = ++this.writes;
 		const planned = this.#faults.atWrite(n);
-		if (planned === undefined) {
-			apply(n);
-			return process.alive;
+		const offers = this.#onCrashPoint !== undefined && process.alive;
+		if (offers && process !== this.outside) this.#offerWrite(n, "before", process, what, mutations, apply);
+		if (planned === undefined) apply(n);
+		else if (this.#strikeBeforeWrite(planned, n, process, what, mutations, apply)) return false;
+		else apply(n);
+		// What becomes of a write of the outside is settled when its event is over: its own doing cannot be cut short.
+		if (process === this.outside) {
+			if (planned !== undefined) this.#atEventEnd.push(() => this.#strikeAfterWrite(planned, process, what));
+			if (offers) this.#atEventEnd.push(() => this.#offerWrite(n, "after", process, what, undefined, undefined));
+		} else {
+			if (planned !== undefined) this.#strikeAfterWrite(planned, process, what);
+			if (offers && process.alive) this.#offerWrite(n, "after", process, what, undefined, undefined);
 		}
-		if (this.#strike(planned, "before", process, what)) return false;
-		apply(n);
-		this.#strike(planned, "after", process, what);
 		return process.alive;
 	}
 
-	#strike(planned: readonly number[], side: "before" | "after", process: Process, what: string): boolean {
-		let struck = false;
+	/** @returns whether the process died of it. */
+	#strikeBeforeWrite(
+		planned: readonly number[],
+		n: number,
+		process: Process,
+		what: string,
+		mutations: readonly Mutation[] | undefined,
+		apply: (n: number, kept?: readonly Mutation[]) => void,
+	): boolean {
 		for (const index of planned) {
 			const fault = this.#faults.plan[index];
-			if (fault?.kind !== "crash" || !("side" in fault) || fault.side !== side) continue;
-			// A write of the outside cannot fail; what can die of it is whoever lives then.
-			const victims = process === this.outside ? this.living() : process.alive ? [process] : [];
-			if (victims.length === 0) continue;
+			if (fault?.kind !== "torn" && !(fault?.kind === "crash" && "side" in fault && fault.side === "before")) continue;
+			const victims = this.#victims(process);
+			if (!canStrike(fault, victims, mutations)) continue;
 			this.#fire(index, what);
-			for (const victim of victims) this.crash(victim, "planned");
-			struck ||= !process.alive;
+			if (fault.kind === "torn") apply(n, keptOf(fault.kept, mutations));
+			for (const victim of victims) this.crash(victim, "planned", "late" in fault ? fault.late : undefined);
+			if (process !== this.outside) return true;
 		}
-		return struck;
+		return false;
+	}
+
+	#strikeAfterWrite(planned: readonly number[], process: Process, what: string): void {
+		for (const index of planned) {
+			const fault = this.#faults.plan[index];
+			if (fault?.kind === "power-loss") {
+				const victims = this.living();
+				if (victims.length === 0) continue;
+				this.#fire(index, what);
+				this.disk.lose(fault.lost);
+				for (const victim of victims) this.crash(victim, "power loss", []);
+			} else if (fault?.kind === "crash" && "side" in fault && fault.side === "after") {
+				const victims = this.#victims(process);
+				if (!canStrike(fault, victims, undefined)) continue;
+				this.#fire(index, what);
+				for (const victim of victims) this.crash(victim, "planned", fault.late);
+			}
+		}
+	}
+
+	/** A write of the outside cannot fail; what can die of it is whoever lives then. */
+	#victims(process: Process): Process[] {
+		if (process === this.outside) return this.living();
+		return process.alive ? [process] : [];
 	}
 
 	#fire(index: number, window: string): void {
 		const fault = this.#faults.plan[index];
-		if (fault === undefined) return;
+		if (fault !== undefined) this.#fireFault(fault, index, window);
+	}
+
+	#fireFault(fault: Fault, index: number, window: string): void {
 		this.fired.add(index);
 		this.#own("fault", { index, kind: describeFault(fault), window }, this.outside);
+	}
+
+	#die(process: Process, why: string, late: readonly number[] | undefined): void {
+		process.alive = false;
+		const pending = process.inFlight.splice(0);
+		this.#own("process.crash", { why, inFlight: pending.map((operation) => operation.what) }, process);
+		if (late !== undefined) {
+			for (const place of late) this.#applyLate(pending[place] as PendingOperation);
+		} else if (this.#drawsInFlight) {
+			const fates = this.random.stream("in-flight");
+			for (const operation of pending) if (fates() < 0.5) this.#applyLate(operation);
+		}
+	}
+
+	#offerWrite(
+		n: number,
+		side: "before" | "after",
+		process: Process,
+		what: string,
+		mutations: readonly Mutation[] | undefined,
+		apply: ((n: number, kept?: readonly Mutation[]) => void) | undefined,
+	): void {
+		const victims = this.#victims(process);
+		if (victims.length === 0) return;
+		this.#onCrashPoint?.({
+			place: { write: n, side },
+			what,
+			mutations: mutations?.length ?? 0,
+			inFlight: victims.flatMap((victim) => victim.inFlight.map((operation) => operation.what)),
+			foresee: (fault) =>
+				this.#foresee(() => {
+					if (fault.kind !== "crash" && fault.kind !== "torn" && fault.kind !== "power-loss") {
+						throw new HarnessError("foresee", `${describeFault(fault)} is no crash.`);
+					}
+					this.#fireFault(fault, this.#faults.plan.length, what);
+					if (fault.kind === "torn") apply?.(n, keptOf(fault.kept, mutations));
+					if (fault.kind === "power-loss") this.disk.lose(fault.lost);
+					const why = fault.kind === "power-loss" ? "power loss" : "planned";
+					const late = fault.kind === "power-loss" ? [] : "late" in fault ? fault.late : undefined;
+					for (const victim of victims) this.#die(victim, why, late);
+				}),
+		});
+	}
+
+	/** Before a task that the outside is about to do. */
+	#offerEvent(): void {
+		const victims = this.living();
+		if (victims.length === 0) return;
+		this.#onCrashPoint?.({
+			place: { event: this.events + 1 },
+			what: `between events, ${victims.length} alive`,
+			mutations: 0,
+			inFlight: victims.flatMap((victim) => victim.inFlight.map((operation) => operation.what)),
+			foresee: (fault) =>
+				this.#foresee(() => {
+					this.#fireFault(fault, this.#faults.plan.length, `between events, ${victims.length} alive`);
+					for (const victim of victims) this.#die(victim, "planned", "late" in fault ? fault.late : undefined);
+				}),
+		});
+	}
+
+	/** Has something happen, notes what it left, and undoes it. */
+	#foresee(happen: () => void): WorldState {
+		const { length } = this.history.events;
+		const { writes, operations } = this;
+		const living = this.living().map((process) => ({ process, inFlight: [...process.inFlight] }));
+		const image = this.disk.image();
+		const counts = this.#others.counts();
+		const streams = this.random.states();
+		const fired = [...this.fired];
+		happen();
+		const state = this.#state();
+		this.history.events.length = length;
+		this.writes = writes;
+		this.operations = operations;
+		for (const { process, inFlight } of living) {
+			process.alive = true;
+			process.inFlight.push(...inFlight);
+		}
+		this.disk.restore(image);
+		this.#others.restore(counts);
+		this.random.restore(streams);
+		this.#ties = this.random.stream("ties");
+		this.fired.clear();
+		for (const index of fired) this.fired.add(index);
+		return state;
+	}
+
+	#state(): WorldState {
+		const due = this.#due;
+		const tasks = this.pendingTasks();
+		const { task } = due ?? {};
+		// A task that was about to be done comes first when the world goes on.
+		if (due?.run !== undefined && task !== undefined)
+			tasks.unshift({ ...task, at: due.at, tie: -1, sequence: due.sequence });
+		return {
+			nowMs: this.nowMs,
+			events: this.events,
+			writes: this.writes,
+			operations: this.operations,
+			sequence: this.#sequence,
+			lives: this.#lives,
+			fired: new Set(this.fired),
+			streams: this.random.states(),
+			image: this.disk.image(),
+			counts: this.#others.counts(),
+			tasks,
+			history: this.history.events.slice(),
+		};
+	}
+
+	#resumeFrom(state: WorldState): void {
+		this.nowMs = state.nowMs;
+		this.events = state.events;
+		this.writes = state.writes;
+		this.operations = state.operations;
+		this.#sequence = state.sequence;
+		this.#lives = state.lives;
+		for (const index of state.fired) this.fired.add(index);
+		this.#others.restore(state.counts);
+		for (const event of state.history) this.history.events.push(event);
+		for (const { name, argument, at, tie, sequence } of state.tasks) {
+			const run = () => this.#doTask(name, argument);
+			this.#agenda.push({ at, tie, sequence, process: this.outside, run, task: { name, argument } });
+		}
 	}
 
 	#uncaught(process: Process, error: unknown): void {
@@ -360,17 +658,19 @@ export class World {
 
 	#arm(callback: () => void, delayMs: number, repeat: boolean): Timer {
 		const owner = this.#current;
-		return new Timer(owner, callback, repeat, this.#timersById, (fire) =>
-			this.schedule(owner, delayMs, fire, this.#timerTie(this.nowMs + delayMs)),
-		);
+		return new Timer(owner, callback, repeat, this.#timersById, (fire) => {
+			const due = this.#push(owner, delayMs, fire, this.#timerTie(this.nowMs + delayMs));
+			due.ordered = true;
+			return due;
+		});
 	}
 
 	#interposer(): Interposer {
 		return {
 			wallMs: () => EPOCH_MS + this.nowMs,
 			monotonicMs: () => this.nowMs,
-			uuid: () => drawUuid(this.random.stream("randomUUID")),
-			random: () => this.random.stream("Math.random")(),
+			uuid: () => drawUuid(this.#current.alive ? this.random.stream("randomUUID") : () => 0),
+			random: () => (this.#current.alive ? this.random.stream("Math.random")() : 0),
 			setTimer: (callback, delayMs, repeat) => this.#arm(callback, delayMs, repeat),
 			setImmediate: (callback) => this.#arm(callback, 0, false),
 			timerById: (id) => this.#timersById.get(id),
@@ -394,6 +694,25 @@ export class World {
 			escaped: (error) => this.#fail(error),
 		};
 	}
+}
+
+/** Whether the operations in flight that are to take effect late are there. */
+function hasInFlight(victims: readonly Process[], late: readonly number[] | undefined): boolean {
+	return late === undefined || victims.every(({ inFlight }) => late.every((place) => place < inFlight.length));
+}
+
+function canStrike(
+	fault: WriteFault,
+	victims: readonly Process[],
+	mutations: readonly Mutation[] | undefined,
+): boolean {
+	if (victims.length === 0) return false;
+	if (fault.kind !== "torn") return hasInFlight(victims, "late" in fault ? fault.late : undefined);
+	return mutations !== undefined && fault.kept.every((place) => place < mutations.length);
+}
+
+function keptOf(places: readonly number[], mutations: readonly Mutation[] | undefined): Mutation[] {
+	return places.map((place) => mutations?.[place] as Mutation);
 }
 
 function logText(value: unknown): string {

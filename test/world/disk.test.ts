@@ -16,7 +16,7 @@ const remove = (key: string): Mutation => ({ table: TABLE, key, value: null });
 function newDisk(image?: DiskImage) {
 	const writes: { what: string; mutations: readonly Mutation[] }[] = [];
 	const disk = new Disk((_process, what, mutations, apply) => {
-		apply();
+		apply(mutations);
 		writes.push({ what, mutations });
 		return true;
 	}, image);
@@ -47,9 +47,9 @@ describe("a commit", () => {
 
 	test("shows nothing of itself before it is durable", () => {
 		let seen: string[] | undefined;
-		const disk: Disk = new Disk((_process, _what, _mutations, apply) => {
+		const disk: Disk = new Disk((_process, _what, mutations, apply) => {
 			seen = keysOf(disk);
-			apply();
+			apply(mutations);
 			return true;
 		});
 		disk.commit(process, "test", [set("a", 1)]);

@@ -35,10 +35,13 @@ describe("between two events", () => {
 		],
 	])("%s", async (_rule, cause) => {
 		const order: string[] = [];
-		await runWorld((world) => {
-			world.schedule(world.outside, 0, () => cause(() => order.push("caused")), 0);
-			world.schedule(world.outside, 0, () => order.push("next event"), 1);
-		});
+		await runWorld(
+			(world) => {
+				world.schedule(world.outside, 0, () => cause(() => order.push("caused")));
+				world.schedule(world.outside, 0, () => order.push("next event"));
+			},
+			{ schedule: { kind: "choices", choices: [] } },
+		);
 		expect(order).toEqual(["caused", "next event"]);
 	});
 

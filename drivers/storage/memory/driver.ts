@@ -153,7 +153,7 @@ export class MemoryDriver implements EngineDriver {
 			const look = () => {
 				if (this.#queue.has(names)) settle(resolve);
 			};
-			const stop = this.#queue.watch((name) => {
+			const stop = this.#queue.watch(process, (name) => {
 				if (names.length === 0 || names.includes(name)) world.schedule(process, 0, look);
 			});
 			signal.addEventListener("abort", abort, { once: true });

@@ -23,7 +23,7 @@ export interface QueuedMessage {
 export class DurableQueue {
 	readonly #disk: Disk;
 	readonly #table: string;
-	readonly #watchers = new Set<(name: string) => void>();
+	readonly #watchers = new Set<{ readonly process: Process; readonly watcher: (name: string) => void }>();
 	readonly #waits = new Set<{ readonly process: Process; readonly names: readonly string[] }>();
 
 	constructor(disk: Disk, table: string) {
@@ -41,7 +41,7 @@ export class DurableQueue {
 			{ table: this.#table, key, value: encoder.encode({ id, name, data, sentAt }) },
 			{ table: this.#table, key: NEXT, value: encoder.encode(place + 1) },
 		]);
-		for (const watcher of [...this.#watchers]) watcher(message.name);
+		for (const { process, watcher } of [...this.#watchers]) if (process.alive) watcher(message.name);
 		return alive;
 	}
 
@@ -104,11 +104,12 @@ export class DurableQueue {
 		return waits.length === 0 ? undefined : [...new Set(waits.flatMap(({ names }) => names))];
 	}
 
-	/** Calls back at every append, until the returned function is called. */
-	watch(watcher: (name: string) => void): () => void {
-		this.#watchers.add(watcher);
+	/** Calls the process back at every append, until the returned function is called. */
+	watch(process: Process, watcher: (name: string) => void): () => void {
+		const watch = { process, watcher };
+		this.#watchers.add(watch);
 		return () => {
-			this.#watchers.delete(watcher);
+			this.#watchers.delete(watch);
 		};
 	}
 }
