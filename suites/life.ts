@@ -8,6 +8,7 @@ export const noUnhandled: Property = {
 	id: "life.no-unhandled",
 	claim: "No fault causes an unhandled rejection or an uncaught exception.",
 	source: "engine",
+	survivesLostWrites: true,
 	mutants: ["engine-forgets-a-rejection"],
 	check(run) {
 		const violations: Violation[] = [];
@@ -29,6 +30,7 @@ export const progress: Property = {
 	claim:
 		"Once faults stop, every runnable workflow finishes within a bound of virtual time; if not, what it waits for is named.",
 	source: "docs",
+	survivesLostWrites: true,
 	mutants: ["driver-ignores-alarms", "queue-misses-early-messages"],
 	check(run) {
 		const { outcome } = run;
@@ -89,6 +91,7 @@ export const evictResumes: Property = {
 	id: "evict.resumes",
 	claim: "Eviction at any point stops cleanly and the next run goes on.",
 	source: "engine",
+	survivesLostWrites: true,
 	mutants: ["engine-rejects-when-evicted"],
 	check(run) {
 		const violations: Violation[] = [];

@@ -1,5 +1,6 @@
 /** A rule that no run may break. Properties are data; what runs them is elsewhere. */
 import type { Program } from "../fixtures/programs/program.ts";
+import type { FaultPlan } from "../sim/world/faults.ts";
 import type { Run } from "./run.ts";
 
 /** One way in which one run broke a property. */
@@ -23,6 +24,16 @@ export interface Property {
 	readonly mutants: readonly string[];
 	/** Why a program says nothing about it; undefined when it does. */
 	skips?(program: Program): string | undefined;
+	/** Whether it can be asked of storage that loses what it acknowledged; most promises end where that begins. */
+	readonly survivesLostWrites?: boolean;
 	/** @param reference the same program run without interruption in the same hosting mode. */
 	check(run: Run, reference: Run): Violation[];
+}
+
+/** Why a run of the program under these faults says nothing about the property; undefined when it does. */
+export function skipped(property: Property, program: Program, faults: FaultPlan): string | undefined {
+	if (property.survivesLostWrites !== true && faults.some(({ kind }) => kind === "power-loss")) {
+		return "storage lost what it had acknowledged";
+	}
+	return property.skips?.(program);
 }

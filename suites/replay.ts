@@ -76,6 +76,7 @@ export const everyStateRecovers: Property = {
 	claim:
 		"From every durable state the disk ever held, a fresh process loads, replays and goes on; never a divergence, a missing name or a decode error.",
 	source: "docs, engine",
+	survivesLostWrites: true,
 	mutants: ["driver-drops-names", "driver-truncates-values", "driver-lists-past-the-prefix"],
 	check(run, reference) {
 		const violations: Violation[] = [];
@@ -101,6 +102,7 @@ export const pure: Property = {
 	id: "replay.pure",
 	claim: "Resuming a finished workflow runs no step body, writes nothing and returns the same output.",
 	source: "docs",
+	survivesLostWrites: true,
 	mutants: ["driver-forgets-completion"],
 	skips: (program) => (program.evolving === true ? "the code is another when it is resumed" : undefined),
 	check(run) {

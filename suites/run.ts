@@ -144,7 +144,6 @@ export function execute(scenario: Scenario, program: Program, target: Target, op
 				}, limits)
 			: world.resume(() => host.recover(), limits);
 
-	let kinds: Map<string, HistoryEvent[]> | undefined;
 	return {
 		scenario,
 		target,
@@ -161,10 +160,30 @@ export function execute(scenario: Scenario, program: Program, target: Target, op
 		writes: world.writes,
 		operations: world.operations,
 		alternatives: world.alternatives,
-		of(kind) {
-			kinds ??= groupByKind(world.history.events);
-			return kinds.get(kind) ?? [];
-		},
+		of: byKind(world.history),
+	};
+}
+
+/**
+ * The run that another one is when it came to the same state on another way: `history` tells of that way and then of what
+ * followed here.
+ */
+export function alike(run: Run, scenario: Scenario, history: History, stepRules: Run["stepRules"]): Run {
+	return {
+		...run,
+		scenario,
+		history,
+		stepRules,
+		fired: new Set(scenario.faults.keys()),
+		of: byKind(history),
+	};
+}
+
+function byKind(history: History): Run["of"] {
+	let kinds: Map<string, HistoryEvent[]> | undefined;
+	return (kind) => {
+		kinds ??= groupByKind(history.events);
+		return kinds.get(kind) ?? [];
 	};
 }
 

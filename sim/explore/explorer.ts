@@ -2,8 +2,8 @@
 import type { HostingMode } from "../../drivers/engine/host.ts";
 import { programOf } from "../../fixtures/generators/interpret.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
-import type { Property, Violation } from "../../suites/property.ts";
-import { execute, type Run, type Target } from "../../suites/run.ts";
+import { type Property, skipped, type Violation } from "../../suites/property.ts";
+import { type ExecuteOptions, execute, type Run, type Target } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { getOrInsert } from "../world/collections.ts";
 import { drawScenario, type Extent, referenceScenario, type Space } from "./draw.ts";
@@ -63,14 +63,20 @@ export class Explorer {
 	}
 
 	/** Runs and judges a scenario. @throws HarnessError when the run left its world. */
-	judge(scenario: Scenario, program: Program): Judgement {
+	judge(scenario: Scenario, program: Program, options: Omit<ExecuteOptions, "untilMs"> = {}): Judgement {
 		const reference = this.reference(program, scenario.hosting.mode);
 		const untilMs = 2 * reference.endMs + SLACK_MS * (1 + scenario.faults.length);
-		const run = execute(scenario, program, this.target, { untilMs });
+		return this.judgeRun(execute(scenario, program, this.target, { ...options, untilMs }));
+	}
+
+	/** Judges a run that was made already. */
+	judgeRun(run: Run): Judgement {
+		const { program, scenario } = run;
+		const reference = this.reference(program, scenario.hosting.mode);
 		const unfired = scenario.faults.map((_, i) => i).filter((i) => !run.fired.has(i));
 		const violations: Judgement["violations"][number][] = [];
 		for (const property of this.properties) {
-			if (property.skips?.(program) !== undefined) continue;
+			if (skipped(property, program, scenario.faults) !== undefined) continue;
 			for (const violation of property.check(run, reference)) violations.push({ property, violation });
 		}
 		return { run, violations, unfired };
