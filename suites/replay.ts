@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { HostEvents, Outcome } from "../drivers/engine/host.ts";
 import type { ProbeEvents } from "../drivers/engine/observe.ts";
+import { OperationError } from "../sim/world/faults.ts";
 import type { ErrorFact, HistoryEvent, WorldEvents } from "../sim/world/history.ts";
 import { isUnder, lostMessages } from "./messages.ts";
 import type { Property, Violation } from "./property.ts";
@@ -83,6 +84,8 @@ export const everyStateRecovers: Property = {
 		run.history.events.forEach((event, index) => {
 			if (event.kind !== "run.rejected") return;
 			const { error, state, evicting } = event.data as HostEvents["run.rejected"];
+			// Storage that refuses is told of by the run that met it; a later one must recover.
+			if (error.name === OperationError.name && state !== "failed") return;
 			const expected = reference.outcome.status === "failed" && isDeepStrictEqual(error, reference.outcome.error);
 			const kind =
 				replayFailure(error) ??
@@ -148,6 +151,7 @@ export const pure: Property = {
 				}
 				case "run.rejected": {
 					const { error } = event.data as HostEvents["run.rejected"];
+					if (error.name === OperationError.name) break;
 					if (outcome.status !== "failed" || !isDeepStrictEqual(error, outcome.error)) {
 						report("other-error", `rejected with ${error.name}: ${error.message}, before: ${tell(outcome)}`, index);
 					}

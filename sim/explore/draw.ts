@@ -2,8 +2,9 @@
 import type { HostingMode } from "../../drivers/engine/host.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
 import type { Scenario } from "../../suites/scenario.ts";
-import type { Fault, Latency } from "../world/faults.ts";
+import type { Fault, FaultKind, Latency } from "../world/faults.ts";
 import { drawInt, drawOne, type Stream, Streams } from "../world/random.ts";
+import type { Schedule } from "../world/schedule.ts";
 
 /** How far the coordinates of a program reach, read off its uninterrupted run. */
 export interface Extent {
@@ -14,6 +15,8 @@ export interface Extent {
 
 export interface Space {
 	readonly programs: readonly Program[];
+	/** Kinds of fault that plans are made of. */
+	readonly faults: ReadonlySet<FaultKind>;
 	extent(program: Program, mode: HostingMode): Extent;
 }
 
@@ -47,19 +50,74 @@ export function drawScenario(seed: number, space: Space): { scenario: Scenario; 
 		hosting: { mode, restartMs: drawOne(stream, RESTARTS_MS), coldWake: stream() < 0.5 },
 		latency,
 		inFlight: stream() < 0.5 ? "lost" : "drawn",
-		faults: Array.from({ length: size }, () => drawFault(stream, extent)),
+		faults: Array.from({ length: size }, () => drawFault(stream, extent, space.faults)),
 	};
-	return { scenario, program };
+	const schedule = drawSchedule(stream, extent);
+	return { scenario: schedule === undefined ? scenario : { ...scenario, schedule }, program };
 }
 
-function drawFault(stream: Stream, extent: Extent): Fault {
-	const kind = stream();
-	if (kind < 0.6) {
-		return { kind: "crash", write: drawInt(stream, 1, extent.writes), side: stream() < 0.5 ? "before" : "after" };
+/** Every fourth seed orders its events by priorities that change at a few places, the others one by one. */
+function drawSchedule(stream: Stream, extent: Extent): Schedule | undefined {
+	if (stream() >= 0.25) return undefined;
+	const changes = Array.from({ length: drawInt(stream, 1, 3) }, () => drawInt(stream, 1, extent.events));
+	return { kind: "priorities", changes: changes.sort((a, b) => a - b) };
+}
+
+/** What a fault can be, how often relative to the others, and how one is drawn. */
+const FAULTS: readonly (readonly [kind: FaultKind, weight: number, draw: (stream: Stream, extent: Extent) => Fault])[] =
+	[
+		[
+			"crash",
+			0.6,
+			(stream, { writes }) => ({
+				kind: "crash",
+				write: drawInt(stream, 1, writes),
+				side: stream() < 0.5 ? "before" : "after",
+			}),
+		],
+		["crash", 0.12, (stream, { events }) => ({ kind: "crash", event: drawInt(stream, 2, events) })],
+		["evict", 0.2, (stream, { events }) => ({ kind: "evict", event: drawInt(stream, 2, events) })],
+		[
+			"slow",
+			0.08,
+			(stream, { operations }) => ({
+				kind: "slow",
+				operation: drawInt(stream, 1, operations),
+				ms: drawOne(stream, SLOW_MS),
+			}),
+		],
+		[
+			"torn",
+			0.4,
+			(stream, { writes }) => ({ kind: "torn", write: drawInt(stream, 1, writes), kept: drawOne(stream, TORN) }),
+		],
+		["refused", 0.2, (stream, { operations }) => ({ kind: "refused", operation: drawInt(stream, 1, operations) })],
+		["lost-ack", 0.2, (stream, { operations }) => ({ kind: "lost-ack", operation: drawInt(stream, 1, operations) })],
+		[
+			"power-loss",
+			0.2,
+			(stream, { writes }) => ({ kind: "power-loss", write: drawInt(stream, 1, writes), lost: drawInt(stream, 1, 3) }),
+		],
+	];
+
+/** What is left of a torn write: places of its mutations. Most writes have few. */
+const TORN = [[0], [1], [0, 1], [0, 2], [1, 2], [0, 1, 2]] as const;
+
+/** Kinds that plans are drawn from unless others are asked for: legal on any correct storage. */
+export const USUAL_FAULTS: ReadonlySet<FaultKind> = new Set(["crash", "evict", "slow"]);
+
+/** Every kind there is. */
+export const FAULT_KINDS: readonly FaultKind[] = [...new Set(FAULTS.map(([kind]) => kind))];
+
+function drawFault(stream: Stream, extent: Extent, kinds: ReadonlySet<FaultKind>): Fault {
+	const enabled = FAULTS.filter(([kind]) => kinds.has(kind));
+	let left = stream() * enabled.reduce((sum, [, weight]) => sum + weight, 0);
+	for (const [, weight, draw] of enabled) {
+		left -= weight;
+		if (left < 0) return draw(stream, extent);
 	}
-	if (kind < 0.72) return { kind: "crash", event: drawInt(stream, 2, extent.events) };
-	if (kind < 0.92) return { kind: "evict", event: drawInt(stream, 2, extent.events) };
-	return { kind: "slow", operation: drawInt(stream, 1, extent.operations), ms: drawOne(stream, SLOW_MS) };
+	const [, , draw] = enabled.at(-1) as (typeof FAULTS)[number];
+	return draw(stream, extent);
 }
 
 /** The same program with nothing in its way. */

@@ -6,7 +6,8 @@ import { type Property, skipped, type Violation } from "../../suites/property.ts
 import { type ExecuteOptions, execute, type Run, type Target } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { getOrInsert } from "../world/collections.ts";
-import { drawScenario, type Extent, referenceScenario, type Space } from "./draw.ts";
+import type { FaultKind } from "../world/faults.ts";
+import { drawScenario, type Extent, referenceScenario, type Space, USUAL_FAULTS } from "./draw.ts";
 
 export interface Judgement {
 	readonly run: Run;
@@ -24,12 +25,21 @@ export class Explorer {
 	readonly #space: Space;
 	readonly #references = new WeakMap<Program, Map<HostingMode, Run>>();
 
-	/** @param programs the ones to draw from; those that need what the engine lacks are left out. */
-	constructor(target: Target, programs: readonly Program[], properties: readonly Property[]) {
+	/**
+	 * @param programs the ones to draw from; those that need what the engine lacks are left out.
+	 * @param faults kinds of fault that plans are made of.
+	 */
+	constructor(
+		target: Target,
+		programs: readonly Program[],
+		properties: readonly Property[],
+		faults: ReadonlySet<FaultKind> = USUAL_FAULTS,
+	) {
 		this.target = target;
 		this.properties = properties;
 		this.#space = {
 			programs: programs.filter((program) => program.needs?.every((need) => target.engine.features.has(need)) ?? true),
+			faults,
 			extent: (program, mode): Extent => this.reference(program, mode),
 		};
 	}

@@ -14,9 +14,16 @@ export interface Due {
 	readonly process: Process;
 	run: (() => void) | undefined;
 	/** What it is, for an event of the outside that a snapshot can hold. */
-	task?: Task;
+	task: Task | undefined;
+	/** Whether it carries out an operation, which may take longer than it is due. */
+	operation: boolean;
 	/** Whether it keeps its place among others of its kind that are due at the same instant, as timers do. */
-	ordered?: boolean;
+	ordered: boolean;
+}
+
+/** An entry with every field in place, so that all entries have one shape. */
+export function newDue(at: number, tie: number, sequence: number, process: Process, run: Due["run"]): Due {
+	return { at, tie, sequence, process, run, task: undefined, operation: false, ordered: false };
 }
 
 export class Agenda {
@@ -68,19 +75,28 @@ export class Agenda {
 		}
 	}
 
-	/** The entry that `choose` picks by place among all that are due first; asked only when there is a choice. */
-	popChosen(choose: (count: number) => number): Due | undefined {
+	/**
+	 * The entry that `choose` picks by place, oldest first; asked only when there is a choice. To choose from are the
+	 * operations pending and, of everything else, what is due first: an operation may take until then, if not longer than
+	 * `patienceMs`.
+	 */
+	popChosen(choose: (count: number) => number, patienceMs: number): Due | undefined {
 		const first = this.popLive();
 		if (first === undefined) return undefined;
-		const due = [first];
+		const near = [first];
 		for (let next = this.popLive(); next !== undefined; next = this.popLive()) {
-			due.push(next);
-			if (next.at > first.at) break;
+			near.push(next);
+			if (next.at > first.at + patienceMs) break;
 		}
-		const ordered = due.find((entry) => entry.ordered === true);
-		const eligible = due.filter((entry) => entry.at === first.at && (entry.ordered !== true || entry === ordered));
+		const other = near.find(({ operation }) => !operation);
+		const ordered = near.find((entry) => entry.ordered);
+		const eligible = near.filter((entry) => {
+			if (entry.at > first.at + (first.operation ? patienceMs : 0)) return false;
+			if (entry.operation) return entry.at <= (other?.at ?? entry.at);
+			return entry.at === other?.at && (!entry.ordered || entry === ordered);
+		});
 		const chosen = eligible.length > 1 ? eligible[choose(eligible.length)] : first;
-		for (const entry of due) if (entry !== chosen) this.push(entry);
+		for (const entry of near) if (entry !== chosen) this.push(entry);
 		return chosen;
 	}
 

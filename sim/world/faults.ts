@@ -84,6 +84,56 @@ export function describeFault(fault: Fault): string {
 	}
 }
 
+/** The inverse of `describeFault`; undefined for a text that describes none. */
+export function parseFault(text: string): Fault | undefined {
+	for (const [pattern, fault] of GRAMMAR) {
+		const match = pattern.exec(text.trim());
+		if (match !== null) return fault(match.slice(1));
+	}
+	return undefined;
+}
+
+const LATE = "(?: with late (none|[\\d,]+))?";
+
+const GRAMMAR: readonly (readonly [RegExp, (parts: readonly (string | undefined)[]) => Fault])[] = [
+	[
+		new RegExp(`^crash (before|after) durable write (\\d+)${LATE}$`),
+		([side, write, late]) => ({
+			kind: "crash",
+			write: Number(write),
+			side: side as "before" | "after",
+			...(late === undefined ? {} : { late: listOf(late) }),
+		}),
+	],
+	[
+		new RegExp(`^crash before event (\\d+)${LATE}$`),
+		([event, late]) => ({
+			kind: "crash",
+			event: Number(event),
+			...(late === undefined ? {} : { late: listOf(late) }),
+		}),
+	],
+	[/^evict before event (\d+)$/, ([event]) => ({ kind: "evict", event: Number(event) })],
+	[
+		/^operation (\d+) slow by (\d+) ms$/,
+		([operation, ms]) => ({ kind: "slow", operation: Number(operation), ms: Number(ms) }),
+	],
+	[
+		/^tear durable write (\d+) keeping (none|[\d,]+)$/,
+		([write, kept]) => ({ kind: "torn", write: Number(write), kept: listOf(kept) }),
+	],
+	[/^refuse operation (\d+)$/, ([operation]) => ({ kind: "refused", operation: Number(operation) })],
+	[/^lose the answer of operation (\d+)$/, ([operation]) => ({ kind: "lost-ack", operation: Number(operation) })],
+	[
+		/^power loss after durable write (\d+) losing (\d+)$/,
+		([write, lost]) => ({ kind: "power-loss", write: Number(write), lost: Number(lost) }),
+	],
+];
+
+function listOf(text: string | undefined): number[] {
+	return text === undefined || text === "none" ? [] : text.split(",").map(Number);
+}
+
 function places(list: readonly number[]): string {
 	return list.length === 0 ? "none" : list.join(",");
 }

@@ -5,7 +5,7 @@
  * The loop takes the next event due, runs it, drains every tick and microtask it caused, and only then takes another.
  * So a run is one synchronous call and a pure function of its options.
  */
-import { Agenda, type Due } from "./agenda.ts";
+import { Agenda, type Due, newDue } from "./agenda.ts";
 import { remove } from "./collections.ts";
 import { Disk, type DiskImage } from "./disk.ts";
 import {
@@ -55,6 +55,9 @@ export interface Limits {
 
 /** Why a run stopped: nothing left to do, or a limit reached. */
 export type Stop = "quiescent" | "time-limit" | "event-limit";
+
+/** Virtual milliseconds by which a schedule of choices may keep an operation waiting. */
+const PATIENCE_MS = 2_000;
 
 /** Virtual time 0 on the wall clock. */
 export const EPOCH_MS = Date.UTC(2030, 0, 1);
@@ -231,7 +234,7 @@ export class World {
 		return new Promise<T>((resolve, reject) => {
 			const pending: PendingOperation = { what, perform };
 			process.inFlight.push(pending);
-			this.schedule(process, delayMs, () => {
+			const due = this.schedule(process, delayMs, () => {
 				remove(process.inFlight, pending);
 				let result: T;
 				try {
@@ -244,6 +247,7 @@ export class World {
 				}
 				this.#answer(process, resolve, result);
 			});
+			due.operation = true;
 		});
 	}
 
@@ -323,7 +327,8 @@ export class World {
 			if (due.run === undefined || !due.process.alive) continue;
 			if (due.at > limits.untilMs) return "time-limit";
 			if (this.events >= limits.maxEvents) return "event-limit";
-			this.nowMs = due.at;
+			// What was overtaken happens late.
+			this.nowMs = Math.max(this.nowMs, due.at);
 			this.#due = due;
 			this.#strikeBeforeEvent();
 			// The strike may have ended the process, or whoever noticed may have cancelled what was due.
@@ -346,7 +351,9 @@ export class World {
 	}
 
 	#popBySchedule(schedule: Schedule): Due | undefined {
-		if (schedule.kind === "choices") return this.#agenda.popChosen((count) => this.#choose(schedule.choices, count));
+		if (schedule.kind === "choices") {
+			return this.#agenda.popChosen((count) => this.#choose(schedule.choices, count), PATIENCE_MS);
+		}
 		const due = this.#agenda.popLive();
 		if (due === undefined) return undefined;
 		const change = schedule.changes.indexOf(this.events + 1);
@@ -372,9 +379,10 @@ export class World {
 		}
 		const at = this.nowMs + delayMs;
 		// What a process still asks for in the event it died in was never asked for.
-		if (!process.alive) return { at, tie: 0, sequence: -1, process, run: undefined };
-		const due: Due = { at, tie: tie ?? this.#tie(), sequence: this.#sequence++, process, run };
-		this.#agenda.push(due);
+		const due = process.alive
+			? newDue(at, tie ?? this.#tie(), this.#sequence++, process, run)
+			: newDue(at, 0, -1, process, undefined);
+		if (process.alive) this.#agenda.push(due);
 		return due;
 	}
 
@@ -626,8 +634,9 @@ export class World {
 		this.#others.restore(state.counts);
 		for (const event of state.history) this.history.events.push(event);
 		for (const { name, argument, at, tie, sequence } of state.tasks) {
-			const run = () => this.#doTask(name, argument);
-			this.#agenda.push({ at, tie, sequence, process: this.outside, run, task: { name, argument } });
+			const due = newDue(at, tie, sequence, this.outside, () => this.#doTask(name, argument));
+			due.task = { name, argument };
+			this.#agenda.push(due);
 		}
 	}
 

@@ -1,6 +1,6 @@
 /** The agenda hands out what is due by time, then by tie, then in the order of scheduling. */
 import { describe, expect, test } from "vitest";
-import { Agenda } from "../../sim/world/agenda.ts";
+import { Agenda, type Due, newDue } from "../../sim/world/agenda.ts";
 import { Process } from "../../sim/world/process.ts";
 import { Streams } from "../../sim/world/random.ts";
 
@@ -14,8 +14,15 @@ interface Row {
 
 function agendaOf(rows: readonly Row[]): Agenda {
 	const agenda = new Agenda();
-	for (const row of rows) agenda.push({ ...row, process, run: () => {} });
+	for (const row of rows) agenda.push(entry(row));
 	return agenda;
+}
+
+function entry({ at, tie, sequence }: Row, changes: Partial<Due> = {}): Due {
+	return Object.assign(
+		newDue(at, tie, sequence, process, () => {}),
+		changes,
+	);
 }
 
 function taken(agenda: Agenda): Row[] {
@@ -55,8 +62,8 @@ test("many entries come out in order, whatever the order they went in", () => {
 test("entries pushed between two pops take their place among the rest", () => {
 	const agenda = agendaOf([1, 3, 5].map((at) => ({ at, tie: 0, sequence: at })));
 	expect(agenda.pop()?.at).toBe(1);
-	agenda.push({ at: 2, tie: 0, sequence: 9, process, run: () => {} });
-	agenda.push({ at: 4, tie: 0, sequence: 10, process, run: () => {} });
+	agenda.push(entry({ at: 2, tie: 0, sequence: 9 }));
+	agenda.push(entry({ at: 4, tie: 0, sequence: 10 }));
 	expect(taken(agenda).map(({ at }) => at)).toEqual([2, 3, 4, 5]);
 });
 
@@ -67,8 +74,7 @@ test("an empty agenda has nothing due", () => {
 describe("pending", () => {
 	test("leaves out what was cancelled", () => {
 		const agenda = agendaOf([{ at: 1, tie: 0, sequence: 1 }]);
-		const cancelled = { at: 2, tie: 0, sequence: 2, process, run: undefined };
-		agenda.push(cancelled);
+		agenda.push(entry({ at: 2, tie: 0, sequence: 2 }, { run: undefined }));
 		expect(agenda.pending().map(({ at }) => at)).toEqual([1]);
 	});
 
@@ -76,7 +82,56 @@ describe("pending", () => {
 		const agenda = agendaOf([{ at: 1, tie: 0, sequence: 1 }]);
 		const dead = new Process(2, "dead");
 		dead.alive = false;
-		agenda.push({ at: 2, tie: 0, sequence: 2, process: dead, run: () => {} });
+		agenda.push(newDue(2, 0, 2, dead, () => {}));
 		expect(agenda.pending().map(({ at }) => at)).toEqual([1]);
+	});
+});
+
+describe("choosing", () => {
+	const PATIENCE_MS = 10;
+
+	/** What there was to choose from each time, and what came out when the last was always taken. */
+	function chosenLast(entries: readonly Due[]) {
+		const agenda = new Agenda();
+		for (const due of entries) agenda.push(due);
+		const counts: number[] = [];
+		const choose = (count: number) => {
+			counts.push(count);
+			return count - 1;
+		};
+		const order: number[] = [];
+		for (let due = agenda.popChosen(choose, PATIENCE_MS); due; due = agenda.popChosen(choose, PATIENCE_MS)) {
+			order.push(due.sequence);
+		}
+		return { counts, order };
+	}
+
+	const at = (ms: number, sequence: number, changes: Partial<Due> = {}) => entry({ at: ms, tie: 0, sequence }, changes);
+
+	test("is asked for among what is due at one instant, until one is left", () => {
+		expect(chosenLast([at(1, 1), at(1, 2), at(1, 3)])).toEqual({ counts: [3, 2], order: [3, 2, 1] });
+	});
+
+	test("is not asked for when nothing else is due", () => {
+		expect(chosenLast([at(1, 1), at(2, 2)])).toEqual({ counts: [], order: [1, 2] });
+	});
+
+	test("lets an operation be overtaken by what is due later, within the patience", () => {
+		const operation = at(1, 1, { operation: true });
+		expect(chosenLast([operation, at(11, 2)])).toEqual({ counts: [2], order: [2, 1] });
+		expect(chosenLast([at(1, 1, { operation: true }), at(12, 2)])).toEqual({ counts: [], order: [1, 2] });
+	});
+
+	test("keeps timers of one instant in order", () => {
+		const timers = [1, 2].map((sequence) => at(1, sequence, { ordered: true }));
+		expect(chosenLast(timers)).toEqual({ counts: [], order: [1, 2] });
+		expect(chosenLast([...timers, at(1, 3)])).toEqual({ counts: [2], order: [3, 1, 2] });
+	});
+
+	test("passes over what was cancelled and who died", () => {
+		const dead = new Process(2, "dead");
+		dead.alive = false;
+		const gone = [at(1, 1, { run: undefined }), newDue(1, 0, 2, dead, () => {})];
+		expect(chosenLast([...gone, at(1, 3)])).toEqual({ counts: [], order: [3] });
 	});
 });
