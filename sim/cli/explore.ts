@@ -102,6 +102,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 		// A second ctrl-c ends the process at once, as ever.
 		process.off("SIGINT", stop);
 		process.off("SIGTERM", stop);
+		progress.announce("stopping, with what was found so far; ctrl-c again ends at once");
 		stopped.abort();
 	};
 	process.on("SIGINT", stop);

@@ -43,7 +43,7 @@ export interface CampaignOptions extends Omit<Commands, "commandForFile">, Parti
 }
 
 /** Fewer seeds than so many are done before another thread has started. */
-const SEEDS_A_WORKER = 250;
+const SEEDS_A_WORKER = 500;
 
 /** Runs seeds until their number, the time or the signal ends it. What was found until then is always returned. */
 export async function campaign(explorer: Explorer, options: CampaignOptions): Promise<CampaignResult> {
