@@ -28,7 +28,7 @@ export interface CampaignOptions extends Omit<Commands, "commandForFile">, Parti
 	readonly runs: number;
 	/** Which of them are to be run here; all when absent. */
 	readonly shard?: Shard;
-	/** Real milliseconds after which no further block of seeds is begun. */
+	/** Real milliseconds from the first block of seeds after which no further one is begun. */
 	readonly forMs?: number;
 	/** How many threads at most, and what each makes its explorer from; this thread alone when absent. */
 	readonly workers?: { readonly count: number; readonly spec: ExplorerSpec };
@@ -47,7 +47,6 @@ const SEEDS_A_WORKER = 500;
 
 /** Runs seeds until their number, the time or the signal ends it. What was found until then is always returned. */
 export async function campaign(explorer: Explorer, options: CampaignOptions): Promise<CampaignResult> {
-	const endsAt = options.forMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.forMs;
 	const judging = judgingOf(options);
 	const recorder = new Recorder(explorer);
 	const tally = new Tally();
@@ -59,7 +58,6 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 	const expected = expectedOf(tally.data(), options.expectations);
 	const announced = new Set<string>();
 	const interrupted = () => options.signal?.aborted === true;
-	const ended = () => interrupted() || tally.problems.size > 0 || performance.now() >= endsAt;
 
 	const lanes = lanesOf(recorder, options);
 	const stop = () => {
@@ -89,6 +87,9 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 		add(recorder.takeOff());
 
 		const blocks = blocksOf(options.from, options.runs, options.shard ?? WHOLE);
+		// The time is for seeds: however short, it is not used up by what is tried before them.
+		const endsAt = performance.now() + (options.forMs ?? Number.POSITIVE_INFINITY);
+		const ended = () => interrupted() || tally.problems.size > 0 || performance.now() >= endsAt;
 		const serve = async (lane: Lane) => {
 			while (!ended()) {
 				const { value: block } = blocks.next();

@@ -61,12 +61,12 @@ export function parseShardFile(text: string, directory: string): ShardRecord {
 
 /** What all shards of one campaign have in common, and how a difference is named. */
 const COMMON: readonly (readonly [what: string, of: (record: ShardRecord) => unknown])[] = [
-	["version of Faultline", ({ tool }) => tool],
-	["engine", ({ engine }) => engine],
-	["storage driver", ({ driver }) => driver],
-	["number of shards", ({ shard }) => shard.n],
-	["settings", ({ settings }) => settings],
-	["list of known failures", ({ expectations }) => expectations.digest],
+	["another version of Faultline", ({ tool }) => tool],
+	["another engine", ({ engine }) => engine],
+	["another storage driver", ({ driver }) => driver],
+	["another number of shards", ({ shard }) => shard.n],
+	["other settings", ({ settings }) => settings],
+	["another list of known failures", ({ expectations }) => expectations.digest],
 ];
 
 /**
@@ -88,7 +88,7 @@ export function joinShards(
 			const [here, there] = [of(record), of(first[1])];
 			if (isDeepStrictEqual(here, there)) continue;
 			throw new UsageError(
-				`${directory}: another ${what} than ${firstDirectory} has (${show(here)}, not ${show(there)}); give the shards of one campaign.`,
+				`${directory}: ${what} than ${firstDirectory} has (${show(here)}, not ${show(there)}); give the shards of one campaign.`,
 			);
 		}
 		const { i, n } = record.shard;
@@ -123,6 +123,7 @@ function show(value: unknown): string {
 export function reach({ shard: { i, n }, settings, interrupted, tally }: ShardRecord): string {
 	const { runs } = tally.counts;
 	const first = Number(settings.from) + i - 1;
-	const range = interrupted ? "stopped" : `${first} to ${first + Math.max(0, runs - 1) * n}`;
-	return `${i}/${n}: ${runs} seeds, ${range}`;
+	// Threads that are stopped leave blocks half done, so that there is no last seed to name.
+	const range = interrupted ? "stopped" : `${first} to ${first + (runs - 1) * n}`;
+	return runs === 0 ? `${i}/${n}: none` : `${i}/${n}: ${runs} seeds, ${range}`;
 }
