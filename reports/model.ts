@@ -94,6 +94,12 @@ export interface Report {
 	readonly findings: readonly Finding[];
 	readonly properties: readonly PropertyResult[];
 	readonly coverage: { readonly faults: readonly FaultResult[]; readonly programs: readonly ProgramResult[] };
+	/** What became of the failures that a corpus keeps, by file; `untried` are those that need what was not chosen. */
+	readonly corpus?: {
+		readonly failing: readonly string[];
+		readonly passing: readonly string[];
+		readonly untried: readonly string[];
+	};
 	readonly timings: { readonly seconds: number; readonly runsPerSecond: number; readonly virtualDays: number };
 	/** Digest of the history, for a single run. */
 	readonly digest?: string;

@@ -14,6 +14,8 @@ export function terminal(report: Report, options: TerminalOptions = {}): string 
 	const paint = options.paint ?? NO_PAINT;
 	const parts = report.findings.map((finding) => findingText(finding, width, paint));
 	if (options.quiet !== true) parts.push(propertyTable(report, width, paint), coverageText(report, width));
+	const kept = corpusText(report, width);
+	if (kept !== undefined) parts.push(kept);
 	parts.push(verdictText(report, width, paint));
 	return `${parts.join("\n\n")}\n`;
 }
@@ -36,7 +38,14 @@ function coloured(verdict: Verdict, text: string, paint: Paint): string {
 function findingText(finding: Finding, width: number, paint: Paint): string {
 	const label = WORDS[finding.verdict].padEnd(6);
 	const name = `${finding.property}  ${finding.kind}`;
-	const runs = finding.verdict === "fixed" ? "" : finding.runs === 0 ? "as listed" : plural(finding.runs, "run");
+	const runs =
+		finding.verdict === "fixed"
+			? ""
+			: finding.runs === 0
+				? finding.verdict === "known"
+					? "as listed"
+					: "as kept"
+				: plural(finding.runs, "run");
 	const gap = " ".repeat(Math.max(2, width - label.length - name.length - runs.length - 1));
 	const lines = [`${coloured(finding.verdict, label, paint)} ${paint.bold(name)}${gap}${runs}`];
 	const indent = " ".repeat(7);
@@ -109,6 +118,18 @@ function coverageText(report: Report, width: number): string {
 	]
 		.map((line) => wrap(line, width, "  ", ""))
 		.join("\n");
+}
+
+/** What became of kept failures; nothing when all still fail, since each is then a finding above. */
+function corpusText({ corpus }: Report, width: number): string | undefined {
+	if (corpus === undefined || corpus.passing.length + corpus.untried.length === 0) return undefined;
+	const parts = [
+		...(corpus.passing.length > 0 ? [`passes now: ${corpus.passing.join(", ")}`] : []),
+		...(corpus.untried.length > 0
+			? [`not tried, since it needs what was not chosen: ${corpus.untried.join(", ")}`]
+			: []),
+	];
+	return wrap(`corpus: ${parts.join("; ")}`, width, "  ", "");
 }
 
 function verdictText(report: Report, width: number, paint: Paint): string {

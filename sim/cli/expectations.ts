@@ -1,5 +1,6 @@
 /** `pnpm sim expectations`: the list of known failures of an engine, shown or brought up to date. */
 import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { relative } from "node:path";
 import { type Expectation, formatExpectations } from "../../fixtures/expectations/expectations.ts";
 import { plural, wrap } from "../../reports/text.ts";
@@ -12,13 +13,14 @@ import { progressOf, widthOf } from "./terminal.ts";
 export interface ExpectationsOptions extends RunOptions {
 	readonly update?: boolean;
 	readonly runs?: number;
+	readonly workers?: number;
 }
 
 /** What a new entry says until somebody has written what a user loses. */
 export const UNEXPLAINED = "New, and not explained yet: say what a user loses by it.";
 
 export async function expectations(options: ExpectationsOptions): Promise<void> {
-	const { explorer, target } = await prepare(options);
+	const { explorer, target, spec } = await prepare(options);
 	const { engine } = target;
 	const known = loadExpectations(engine, options.expectations);
 	const width = widthOf(process.stdout);
@@ -36,6 +38,7 @@ export async function expectations(options: ExpectationsOptions): Promise<void> 
 	const result = await campaign(explorer, {
 		from: 1,
 		runs,
+		workers: { count: options.workers ?? availableParallelism(), spec },
 		expectations: known,
 		onProgress: progress.update,
 		...commands(options),

@@ -1,66 +1,131 @@
-/** `pnpm sim`: explores an engine seed by seed and reports what it found. */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+/** `pnpm sim`: explores an engine seed by seed, hands out what it finds as it comes, and reports it all at the end. */
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { UsageError } from "../../drivers/engine/contract.ts";
-import { json } from "../../reports/json.ts";
-import { junit } from "../../reports/junit.ts";
-import { exitCodeOf, type Report, SCHEMA_VERSION } from "../../reports/model.ts";
-import { terminal } from "../../reports/terminal.ts";
-import { count, plural } from "../../reports/text.ts";
+import { exitCodeOf, type Finding, type Report, SCHEMA_VERSION } from "../../reports/model.ts";
+import { count, plural, wrap } from "../../reports/text.ts";
 import { PROPERTIES } from "../../suites/index.ts";
 import type { Target } from "../../suites/run.ts";
-import { type CampaignOptions, type CampaignResult, campaign } from "../explore/campaign.ts";
-import { drawingOptions, loadExpectations, prepare, type RunOptions } from "./options.ts";
-import { paintFor, progressOf, widthOf } from "./terminal.ts";
+import { type CampaignResult, campaign } from "../explore/campaign.ts";
+import { keepFailures, readCorpus } from "../explore/corpus.ts";
+import type { Commands } from "../explore/result.ts";
+import { type Shard, seedsOf, WHOLE } from "../explore/shard.ts";
+import { digestOf, formatShard, SHARD_FILE } from "../explore/shard-file.ts";
+import { drawingOptions, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
+import { filesOf, makeReportDirectory, type PublishOptions, printReport, sayWritten, writeFiles } from "./publish.ts";
+import { progressOf, widthOf } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
-export interface ExploreOptions extends RunOptions {
+export { writeReport } from "./publish.ts";
+
+export interface ExploreOptions extends RunOptions, PublishOptions {
 	readonly runs?: number;
 	readonly for?: number;
 	readonly from: number;
-	readonly report?: string;
-	readonly json?: boolean;
-	readonly quiet?: boolean;
+	/** Threads at most; as many as there are cores when absent. */
+	readonly workers?: number;
+	readonly shard?: Shard;
+	/** Directory in which failures are kept. */
+	readonly corpus?: string;
 }
 
 /** Seeds of a campaign that says neither how many nor how long; under a minute on two cores of today. */
 export const DEFAULT_RUNS = 40_000;
+/** Real milliseconds between two writings of the report while nothing new is found. */
+const WRITE_EVERY_MS = 10_000;
 
 /** Explores, writes the report where it was asked for, and returns it. */
 export async function explore(options: ExploreOptions): Promise<Report> {
-	const { explorer, target } = await prepare(options);
+	const { explorer, target, spec } = await prepare(options);
 	const expectations = loadExpectations(target.engine, options.expectations);
+	const kept = options.corpus === undefined ? undefined : readCorpus(options.corpus);
 	if (options.report !== undefined) makeReportDirectory(options.report);
 	const runs = options.runs ?? (options.for === undefined ? DEFAULT_RUNS : Number.POSITIVE_INFINITY);
+	const { shard = WHOLE } = options;
+	const seeds = seedsOf(runs, shard);
+	if (seeds === 0) {
+		throw new UsageError(
+			`Shard ${shard.i}/${shard.n} has none of ${plural(runs, "seed")}; use at most ${runs} shards.`,
+		);
+	}
 	const silent = options.quiet === true || options.json === true;
 	if (!silent) {
-		const amount = options.for === undefined ? `${count(runs)} seeds` : `${options.for / 1_000} s`;
+		const amount = options.for === undefined ? `${count(seeds)} seeds` : `${options.for / 1_000} s`;
+		const part = options.shard === undefined ? "" : `shard ${shard.i}/${shard.n}, `;
 		const subject = `Faultline ${VERSION}: ${target.engine.name} on ${target.storage.name} storage`;
 		const { programs, properties } = explorer;
 		process.stdout.write(
-			`${subject}\n${amount}, ${plural(programs.length, "program")}, ${properties.length} of ${PROPERTIES.length} properties\n\n`,
+			`${subject}\n${part}${amount}, ${plural(programs.length, "program")}, ${properties.length} of ${PROPERTIES.length} properties\n\n`,
 		);
 	}
 
-	const progress = progressOf(Number.isFinite(runs) ? runs : undefined, silent);
+	const startedAt = performance.now();
+	const seconds = () => (performance.now() - startedAt) / 1_000;
+	const settings = settingsOf(options, runs);
+	const ownSettings = options.shard === undefined ? settings : { ...settings, shard: `${shard.i}/${shard.n}` };
+	const reportNow = (result: CampaignResult) => {
+		const report = reportOf(result, target, ownSettings, seconds());
+		return options.corpus === undefined ? report : { ...report, corpus: result.tally.corpus };
+	};
+	/** Puts everything found so far where a killed campaign leaves it. */
+	const store = (result: CampaignResult): (readonly [string, string])[] => {
+		if (options.corpus !== undefined && kept !== undefined) {
+			keepFailures(options.corpus, target.engine.name, result, kept);
+		}
+		if (options.report === undefined) return [];
+		const files: (readonly [string, string])[] = filesOf(reportNow(result));
+		if (options.shard !== undefined) {
+			files.push([
+				SHARD_FILE,
+				formatShard({
+					tool: VERSION,
+					engine: identityOf(target.engine),
+					driver: target.storage.name,
+					...{ settings, shard },
+					interrupted: result.interrupted,
+					seconds: Number(seconds().toFixed(3)),
+					expectations: {
+						digest: digestOf(expectations),
+						listed: expectations.map(({ scenario: _, ...entry }) => entry),
+					},
+					tally: result.tally,
+				}),
+			]);
+		}
+		writeFiles(options.report, files);
+		return files;
+	};
+
+	const progress = progressOf(Number.isFinite(seeds) ? seeds : undefined, silent);
 	const stopped = new AbortController();
 	const stop = () => {
 		// A second ctrl-c ends the process at once, as ever.
 		process.off("SIGINT", stop);
+		process.off("SIGTERM", stop);
+		progress.announce("stopping, with what was found so far; ctrl-c again ends at once");
 		stopped.abort();
 	};
 	process.on("SIGINT", stop);
 	process.on("SIGTERM", stop);
-	const startedAt = performance.now();
+	let storedAt = startedAt;
 	let result: CampaignResult;
 	try {
 		result = await campaign(explorer, {
 			from: options.from,
-			runs,
+			...{ runs, shard },
 			...(options.for === undefined ? {} : { forMs: options.for }),
+			workers: { count: options.workers ?? availableParallelism(), spec },
 			expectations,
+			...(options.corpus === undefined || kept === undefined ? {} : { corpus: { directory: options.corpus, kept } }),
 			signal: stopped.signal,
 			onProgress: progress.update,
+			onPart: (news, soFar) => {
+				for (const finding of news) progress.announce(announcement(finding));
+				const now = performance.now();
+				if (news.length === 0 && now - storedAt < WRITE_EVERY_MS) return;
+				storedAt = now;
+				store(soFar());
+			},
 			...commands(options),
 		});
 	} finally {
@@ -68,23 +133,37 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 		process.off("SIGINT", stop);
 		process.off("SIGTERM", stop);
 	}
-	const report = reportOf(result, target, settingsOf(options, runs), (performance.now() - startedAt) / 1_000);
-
-	if (options.json === true) process.stdout.write(json(report));
-	else {
-		const paint = paintFor(process.stdout);
-		process.stdout.write(terminal(report, { width: widthOf(process.stdout), paint, quiet: options.quiet === true }));
-	}
-	if (options.report !== undefined) writeReport(options.report, report, silent);
+	const report = reportNow(result);
+	const files = store(result);
+	printReport(report, options);
+	if (options.report !== undefined && !silent) sayWritten(options.report, files);
 	return report;
 }
 
+/** A new finding as it is told the moment it is there. */
+function announcement({ id, example }: Finding): string {
+	const width = widthOf(process.stderr);
+	const lines = [`new: ${id}`];
+	if (example !== undefined) {
+		const { program, message, command } = example;
+		const [line = "", ...more] = wrap(`${program}: ${message}`, width - 1, "     ").split("\n");
+		lines.push(more.length === 0 ? line : `${line}…`, `     ${command}`);
+	}
+	return lines.join("\n");
+}
+
+/** The engine as a shard has to know it again: a local build by what its file holds. */
+function identityOf({ name, version }: Target["engine"]): { name: string; version: string; digest?: string } {
+	return version === "local" ? { name, version, digest: digestOf(readFileSync(name, "utf8")) } : { name, version };
+}
+
 /** The commands that show a run of this campaign again. */
-export function commands(options: RunOptions): Pick<CampaignOptions, "commandFor" | "commandForKnown"> {
+export function commands(options: Pick<RunOptions, "engine" | "program">): Commands {
 	const drawing = drawingOptions(options);
 	return {
 		commandFor: (seed) => `pnpm sim --seed ${seed}${drawing}`,
 		commandForKnown: (id) => `pnpm sim --known ${id}${drawing}`,
+		commandForFile: (file) => `pnpm sim replay ${quote(file)}`,
 	};
 }
 
@@ -102,7 +181,7 @@ function settingsOf(options: ExploreOptions, runs: number): Report["settings"] {
 
 export function reportOf(
 	result: CampaignResult,
-	target: Target,
+	target: { readonly engine: { readonly name: string }; readonly storage: { readonly name: string } },
 	settings: Report["settings"],
 	seconds: number,
 	digest?: string,
@@ -127,26 +206,4 @@ export function reportOf(
 		},
 		...(digest === undefined ? {} : { digest }),
 	};
-}
-
-/** Makes the directory before anything long begins. @throws UsageError when it cannot be. */
-function makeReportDirectory(directory: string): void {
-	try {
-		mkdirSync(directory, { recursive: true });
-	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		throw new UsageError(`No report can be written to ${directory} (${code}); give a directory.`);
-	}
-}
-
-/** Writes the report into a directory, in every form. @throws UsageError when the directory cannot be made. */
-export function writeReport(directory: string, report: Report, silent: boolean): void {
-	makeReportDirectory(directory);
-	const files: [string, string][] = [
-		["report.json", json(report)],
-		["junit.xml", junit(report)],
-		["report.txt", terminal(report)],
-	];
-	for (const [name, content] of files) writeFileSync(join(directory, name), content);
-	if (!silent) process.stdout.write(`\nwritten: ${files.map(([name]) => join(directory, name)).join(", ")}\n`);
 }

@@ -6,7 +6,8 @@ import { ExpectationError } from "../../fixtures/expectations/expectations.ts";
 import { HarnessError } from "../world/harness-error.ts";
 import { expectations } from "./expectations.ts";
 import { DEFAULT_RUNS, explore } from "./explore.ts";
-import { parseDuration, parseNames, parseRuns, parseSeed } from "./options.ts";
+import { merge } from "./merge.ts";
+import { parseDuration, parseNames, parseRuns, parseSeed, parseShard, parseWorkers } from "./options.ts";
 import { show } from "./show.ts";
 import { widthOf } from "./terminal.ts";
 import { VERSION } from "./version.ts";
@@ -34,6 +35,9 @@ const program = withTarget(new Command("pnpm sim"))
 	.option("--runs <n>", `how many seeds to explore (default: ${DEFAULT_RUNS})`, parseRuns)
 	.option("--for <duration>", "explore for so long: 30s, 10m, 8h", parseDuration)
 	.option("--from <seed>", "the first seed", parseSeed, 1)
+	.option("--workers <n>", "threads to explore with (default: one a core)", parseWorkers)
+	.option("--shard <i/n>", "only the seeds of shard i of n; merge joins them", parseShard)
+	.option("--corpus <dir>", "keep what fails there, and try it first next time")
 	.option("--report <dir>", "write report.json, junit.xml and report.txt there")
 	.option("--json", "print the report as JSON and nothing else")
 	.option("--quiet", "only findings and the verdict")
@@ -54,8 +58,9 @@ something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 	)
 	.action(async (options) => {
 		const single = options.seed !== undefined || options.known !== undefined;
-		if (single && (options.runs !== undefined || options.for !== undefined)) {
-			throw new UsageError("--seed shows one run; --runs and --for explore many: give one or the other.");
+		const many = ["runs", "for", "shard", "corpus"].find((name) => options[name] !== undefined);
+		if (single && many !== undefined) {
+			throw new UsageError(`--seed shows one run, and --${many} is for exploring many: give one or the other.`);
 		}
 		const report = single ? await show(options) : await explore(options);
 		process.exitCode = report.exitCode;
@@ -79,6 +84,15 @@ program
 	.description("the known failures of an engine; --update brings the list up to date")
 	.option("--update", "explore, drop what is fixed, add what is new")
 	.action((_options, command) => expectations(command.optsWithGlobals()));
+
+program
+	.command("merge")
+	.argument("<dirs...>", "directories that shards wrote their reports to")
+	.description("the shards of one campaign, joined into one report")
+	.option("--partial", "take shards that were stopped before their end")
+	.action((directories, _options, command) => {
+		process.exitCode = merge(directories, command.optsWithGlobals()).exitCode;
+	});
 
 async function main(): Promise<void> {
 	for (const command of [program, ...program.commands]) {

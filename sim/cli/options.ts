@@ -3,8 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError } from "commander";
 import { type Engine, UsageError } from "../../drivers/engine/contract.ts";
-import { loadRivet, NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
-import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
+import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import { type Expectation, parseExpectations } from "../../fixtures/expectations/expectations.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
@@ -12,7 +11,9 @@ import { PROPERTIES, SUITES } from "../../suites/index.ts";
 import type { Property } from "../../suites/property.ts";
 import type { Target } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
-import { Explorer } from "../explore/explorer.ts";
+import type { Explorer } from "../explore/explorer.ts";
+import type { Shard } from "../explore/shard.ts";
+import { type ExplorerSpec, explorerFrom } from "../explore/spec.ts";
 
 /** Options of every command that runs something, as commander hands them over. */
 export interface RunOptions {
@@ -30,6 +31,19 @@ export function parseSeed(text: string): number {
 
 export function parseRuns(text: string): number {
 	return parseWhole(text, "a number of runs is a whole number from 1, e.g. --runs 5000");
+}
+
+export function parseWorkers(text: string): number {
+	return parseWhole(text, "a number of workers is a whole number from 1, e.g. --workers 4");
+}
+
+/** `2/8`: the second of eight shards. */
+export function parseShard(text: string): Shard {
+	const [, i = 0, n = 0] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
+	if (i < 1 || i > n || !Number.isSafeInteger(n)) {
+		throw new InvalidArgumentError("a shard is i/n with i from 1 to n, e.g. --shard 2/8");
+	}
+	return { i, n };
 }
 
 function parseWhole(text: string, rule: string): number {
@@ -59,19 +73,26 @@ export function parseNames(text: string): string[] {
 	return names;
 }
 
-/** What a run needs, made from the options. @throws UsageError */
-export async function prepare(options: RunOptions): Promise<{ explorer: Explorer; target: Target }> {
+/** What a run needs, made from the options; `spec` is what workers make the same explorer from. @throws UsageError */
+export async function prepare(
+	options: RunOptions,
+): Promise<{ explorer: Explorer; target: Target; spec: ExplorerSpec }> {
 	const programs = choosePrograms(options.program);
 	const properties = chooseProperties(options.suite, options.property);
-	const target: Target = { engine: await loadRivet(options.engine), storage: memoryStorage };
-	const explorer = new Explorer(target, programs, properties);
+	const spec = {
+		engine: options.engine,
+		programs: programs.map(({ name }) => name),
+		properties: properties.map(({ id }) => id),
+	};
+	const explorer = await explorerFrom(spec);
+	const { target } = explorer;
 	if (explorer.programs.length === 0) {
 		const needs = programs.flatMap(({ needs }) => needs ?? []).filter((need) => !target.engine.features.has(need));
 		throw new UsageError(
 			`${target.engine.name} cannot run ${options.program?.join(", ")}: it has no ${needs.join(", ")}.`,
 		);
 	}
-	return { explorer, target };
+	return { explorer, target, spec };
 }
 
 function choosePrograms(names: readonly string[] | undefined): readonly Program[] {
@@ -140,13 +161,14 @@ export function loadExpectations(engine: Engine, file: string | undefined): Expe
 }
 
 /** The options that decide what a seed means, as they are typed; without the defaults. */
-export function drawingOptions(options: RunOptions): string {
+export function drawingOptions(options: Pick<RunOptions, "engine" | "program">): string {
 	const parts: string[] = [];
 	if (options.program !== undefined) parts.push(`--program ${options.program.join(",")}`);
 	if (options.engine !== NEWEST) parts.push(`--engine ${quote(options.engine)}`);
 	return parts.map((part) => ` ${part}`).join("");
 }
 
-function quote(text: string): string {
+/** A word as a shell needs it. */
+export function quote(text: string): string {
 	return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,4 +1,5 @@
 /** What the command line knows of the terminal it writes to. */
+import { clearLine, cursorTo } from "node:readline";
 import cliProgress from "cli-progress";
 import pico from "picocolors";
 import { count, NO_PAINT, type Paint } from "../../reports/text.ts";
@@ -15,6 +16,8 @@ export function widthOf(stream: NodeJS.WriteStream): number {
 
 export interface Progress {
 	update(done: number, findings: number): void;
+	/** Says something that stays, above the progress; several lines at will. */
+	announce(text: string): void;
 	stop(): void;
 }
 
@@ -26,7 +29,7 @@ const PLAIN_EVERY_MS = 5_000;
  */
 export function progressOf(total: number | undefined, silent: boolean): Progress {
 	const stream = process.stderr;
-	if (silent) return { update: () => {}, stop: () => {} };
+	if (silent) return { update: () => {}, announce: () => {}, stop: () => {} };
 	const startedAt = performance.now();
 	const rate = (done: number) => done / Math.max(0.001, (performance.now() - startedAt) / 1_000);
 	if (stream.isTTY && total !== undefined) {
@@ -48,6 +51,12 @@ export function progressOf(total: number | undefined, silent: boolean): Progress
 					findings,
 				});
 			},
+			announce: (text) => {
+				// The bar stands on the last line; it is drawn again below what takes its place.
+				cursorTo(stream, 0);
+				clearLine(stream, 0);
+				stream.write(`${text}\n`);
+			},
 			stop: () => bar.stop(),
 		};
 	}
@@ -61,6 +70,9 @@ export function progressOf(total: number | undefined, silent: boolean): Progress
 			const of = total === undefined ? "" : ` of ${count(total)}`;
 			const left = total === undefined ? "" : `, ${count((total - done) / perSecond)} s left`;
 			stream.write(`${count(done)}${of} runs, ${count(perSecond)}/s${left}, ${findings} new\n`);
+		},
+		announce: (text) => {
+			stream.write(`${text}\n`);
 		},
 		stop: () => {},
 	};

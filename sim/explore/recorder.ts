@@ -1,0 +1,225 @@
+/**
+ * Has an explorer judge runs and records what they show in a tally. What gathered since the last time can be taken off as plain
+ * data, so that one recorder a thread sends what it saw block by block.
+ */
+import type { Expectation } from "../../fixtures/expectations/expectations.ts";
+import type { Program } from "../../fixtures/programs/program.ts";
+import type { Scenario } from "../../suites/scenario.ts";
+import { describeFault, type Fault } from "../world/faults.ts";
+import { HarnessError } from "../world/harness-error.ts";
+import { encodeEvent, type History, type WorldEvents } from "../world/history.ts";
+import { inMacrotask } from "../world/interpose.ts";
+import type { KeptFailure } from "./corpus.ts";
+import type { Explorer, Judgement } from "./explorer.ts";
+import type { Block } from "./shard.ts";
+import { isLesser, type Shown, Tally, type TallyData } from "./tally.ts";
+
+/** Every so many seeds one is run twice. */
+const RERUN_EVERY = 97;
+/** Real milliseconds of running between two looks at signals and messages. */
+const SLICE_MS = 40;
+
+/** Where a run comes from: a seed, the list of known failures (by id of the entry), a file of the corpus, or none of these. */
+type Source = Pick<Shown, "seed" | "listed" | "file">;
+
+export class Recorder {
+	readonly #explorer: Explorer;
+	#tally: Tally;
+	/** The least seed that showed each finding, over all that was taken off too, so that a digest is made only for a simpler one. */
+	readonly #least = new Map<string, Pick<Shown, "size" | "seed">>();
+
+	constructor(explorer: Explorer) {
+		this.#explorer = explorer;
+		this.#tally = this.#begin();
+	}
+
+	/** Whether something went wrong since the last taking off, so that going on is in vain. */
+	get failed(): boolean {
+		return this.#tally.problems.size > 0;
+	}
+
+	/** What was recorded since the last time. */
+	takeOff(): TallyData {
+		const data = this.#tally.data();
+		this.#tally = this.#begin();
+		return data;
+	}
+
+	take(seed: number): void {
+		const { scenario, program } = this.#explorer.draw(seed);
+		this.takeScenario(scenario, program, seed);
+	}
+
+	/** @returns how it was judged; undefined when the run left its world, which is then a problem of the campaign. */
+	takeScenario(scenario: Scenario, program: Program, seed: number | undefined): Judgement | undefined {
+		const judgement = this.#judge(scenario, program);
+		if (judgement === undefined) return undefined;
+		if (seed === undefined || seed % RERUN_EVERY === 0) this.#rerun(judgement, program);
+		this.#count(judgement, program);
+		this.#gather(judgement, program, seed === undefined ? {} : { seed });
+		return judgement;
+	}
+
+	/** Runs what is kept with a known failure: one that shows it no longer is fixed. Such runs are not counted. */
+	confirm({ property, kind, scenario }: Expectation<Scenario>): void {
+		const program = this.#explorer.programOf(scenario);
+		if (program === undefined) return;
+		const id = `${property}/${kind}`;
+		const judgement = this.#judge(scenario, program);
+		if (judgement !== undefined && !this.#gather(judgement, program, { listed: id }).has(id)) this.#tally.fixed.add(id);
+	}
+
+	/** Runs what a file of the corpus keeps. Such runs are not counted. */
+	tryKept(file: string, { property, kind, scenario }: KeptFailure): void {
+		const program = this.#explorer.programOf(scenario);
+		if (program === undefined || !this.#explorer.properties.some(({ id }) => id === property)) {
+			this.#tally.corpus.untried.add(file);
+			return;
+		}
+		const judgement = this.#judge(scenario, program);
+		if (judgement === undefined) return;
+		const fails = this.#gather(judgement, program, { file }).has(`${property}/${kind}`);
+		this.#tally.corpus[fails ? "failing" : "passing"].add(file);
+	}
+
+	#begin(): Tally {
+		const tally = new Tally();
+		for (const { id } of this.#explorer.properties) tally.property(id);
+		return tally;
+	}
+
+	#judge(scenario: Scenario, program: Program): Judgement | undefined {
+		try {
+			return this.#explorer.judge(scenario, program);
+		} catch (error) {
+			if (!(error instanceof HarnessError)) throw error;
+			this.#tally.problems.add(`seed ${scenario.seed}, program ${program.name}: ${error.message}`);
+			return undefined;
+		}
+	}
+
+	#rerun(judgement: Judgement, program: Program): void {
+		this.#tally.counts.rerun++;
+		const again = this.#judge(judgement.run.scenario, program);
+		if (again === undefined) return;
+		const difference = firstDifference(judgement.run.history, again.run.history);
+		if (difference !== undefined) {
+			this.#tally.problems.add(`seed ${judgement.run.scenario.seed} is not deterministic: ${difference}`);
+		}
+	}
+
+	#count({ run, unfired }: Judgement, program: Program): void {
+		const tally = this.#tally;
+		const { counts } = tally;
+		counts.runs++;
+		counts.events += run.events;
+		counts.durableWrites += run.writes;
+		counts.processes += run.of("process.start").length;
+		counts.crashes += run.of("process.crash").length;
+		counts.evictions += run.of("run.evicted").length;
+		if (run.fired.size > 0) counts.interruptedRuns++;
+		tally.virtualMs += run.endMs;
+		for (const property of this.#explorer.properties) {
+			const entry = tally.property(property.id);
+			const reason = property.skips?.(program);
+			if (reason === undefined) entry.checked++;
+			else entry.skipped.set(reason, (entry.skipped.get(reason) ?? 0) + 1);
+		}
+		const programEntry = tally.program(program.name);
+		programEntry.runs++;
+		const { writes } = this.#explorer.reference(program, run.scenario.hosting.mode);
+		programEntry.writes = Math.max(programEntry.writes, writes);
+		run.scenario.faults.forEach((fault, i) => {
+			const entry = tally.fault(fault.kind);
+			entry.planned++;
+			if (unfired.includes(i)) return;
+			entry.fired++;
+			if ("write" in fault) programEntry.crashedAt.add(fault.write);
+		});
+		for (const { data } of run.of("fault")) {
+			const { index, window } = data as WorldEvents["fault"];
+			const fault = run.scenario.faults[index] as Fault;
+			tally.fault(fault.kind).windows.add(`${program.name} ${window} ${describeFault(fault)}`);
+		}
+	}
+
+	/** @returns the ids of the findings this run showed. */
+	#gather({ run, violations }: Judgement, program: Program, source: Source): Set<string> {
+		const shown = new Set<string>();
+		const isKept = source.listed !== undefined || source.file !== undefined;
+		for (const { property, violation } of violations) {
+			const id = `${property.id}/${violation.kind}`;
+			if (shown.has(id)) continue;
+			shown.add(id);
+			const size = run.fired.size * 1_000_000 + run.history.events.length;
+			const finding = this.#tally.finding(property.id, violation.kind);
+			const example = (): Shown => ({
+				size,
+				...source,
+				scenario: run.scenario,
+				program: program.name,
+				conditions: conditionsOf(run.scenario, run.fired),
+				message: violation.message,
+				digest: run.history.digest(),
+			});
+			// Seeds speak for themselves: what a kept run shows is an example until a seed shows it, and no more.
+			if (isKept) {
+				if (finding.kept === undefined || isLesser({ size }, finding.kept)) finding.kept = example();
+				continue;
+			}
+			finding.runs++;
+			finding.programs.set(program.name, (finding.programs.get(program.name) ?? 0) + 1);
+			const least = this.#least.get(id);
+			if (least === undefined || isLesser({ size, ...source }, least)) {
+				finding.least = example();
+				this.#least.set(id, { size, ...source });
+			}
+		}
+		return shown;
+	}
+}
+
+/**
+ * Takes the seeds of a block, looking up now and then.
+ * @returns what they showed; of fewer seeds when it was told to stop, or when going on is in vain.
+ */
+export async function runBlock(recorder: Recorder, block: Block, stopped: () => boolean): Promise<TallyData> {
+	let place = 0;
+	while (place < block.count && !stopped() && !recorder.failed) {
+		await inMacrotask(() => {
+			const sliceEnds = performance.now() + SLICE_MS;
+			do {
+				recorder.take(block.first + place++ * block.step);
+			} while (place < block.count && performance.now() < sliceEnds && !recorder.failed);
+		});
+	}
+	return recorder.takeOff();
+}
+
+/** What was done to a run, a line each: how it was hosted, how slow its storage was, and the faults that struck. */
+export function conditionsOf(scenario: Scenario, fired: ReadonlySet<number>): string[] {
+	const { hosting, latency, faults } = scenario;
+	const wakes =
+		hosting.mode === "yield"
+			? `, ${hosting.coldWake ? "a new process for each wake" : "one process for all wakes"}`
+			: "";
+	const lines = [`${hosting.mode} hosting${wakes}`];
+	if (latency.maxMs > 0) lines.push(`storage takes ${latency.minMs} to ${latency.maxMs + latency.answerMaxMs} ms`);
+	faults.forEach((fault, i) => {
+		if (fired.has(i)) lines.push(describeFault(fault));
+	});
+	return lines;
+}
+
+/** Names the first event in which two histories differ; undefined when they are equal to the byte. */
+export function firstDifference(a: History, b: History): string | undefined {
+	const length = Math.max(a.events.length, b.events.length);
+	for (let i = 0; i < length; i++) {
+		const [left, right] = [a.events[i], b.events[i]];
+		if (left === undefined || right === undefined) return `event ${i} is there once only (${(left ?? right)?.kind})`;
+		if (Buffer.compare(encodeEvent(left), encodeEvent(right)) !== 0) {
+			return `event ${i} is ${left.kind} at ${left.at} ms, then ${right.kind} at ${right.at} ms, with different content`;
+		}
+	}
+	return undefined;
+}

@@ -1,0 +1,140 @@
+/** From a tally to what is reported: findings with their verdicts, a result for each property, coverage, and the verdict of it all. */
+import type { Expectation } from "../../fixtures/expectations/expectations.ts";
+import type { Example, FaultResult, Finding, ProgramResult, PropertyResult, Verdict } from "../../reports/model.ts";
+import { PROPERTIES, SUITES } from "../../suites/index.ts";
+import type { Scenario } from "../../suites/scenario.ts";
+import { type Counts, type FoundData, isLesser, type Shown, type TallyData } from "./tally.ts";
+
+export interface CampaignResult {
+	readonly verdict: Verdict;
+	readonly problems: readonly string[];
+	readonly interrupted: boolean;
+	readonly findings: readonly Finding[];
+	/** The simplest scenario that showed each finding, by finding id. */
+	readonly scenarios: ReadonlyMap<string, Scenario>;
+	readonly properties: readonly PropertyResult[];
+	readonly faults: readonly FaultResult[];
+	readonly programs: readonly ProgramResult[];
+	readonly counts: Readonly<Counts>;
+	readonly virtualMs: number;
+	/** What all of this was made from. */
+	readonly tally: TallyData;
+}
+
+/** A listed failure, as far as a verdict needs it. */
+export type Listed = Omit<Expectation, "scenario">;
+
+/** The commands that show a run again. */
+export interface Commands {
+	commandFor(seed: number): string;
+	/** For the run kept with a known failure. */
+	commandForKnown(id: string): string;
+	/** For the run kept in a file. */
+	commandForFile(file: string): string;
+}
+
+export interface Judging extends Commands {
+	/** What the target is known to get wrong. */
+	readonly expectations: readonly Listed[];
+	/** The file of the corpus that holds a new finding of that id; absent without a corpus. */
+	readonly corpusFile?: (id: string) => string;
+}
+
+export function resultOf(tally: TallyData, judging: Judging, interrupted: boolean): CampaignResult {
+	const expected = expectedOf(tally, judging.expectations);
+	const examples = new Map<string, Shown>();
+	const findings: Finding[] = tally.fixed.flatMap((id) => {
+		const entry = expected.get(id);
+		if (entry === undefined) return [];
+		const { property, kind, reason } = entry;
+		return [{ id, property, kind, verdict: "fixed", runs: 0, programs: [], reason }];
+	});
+	for (const [id, found] of Object.entries(tally.findings)) {
+		const entry = expected.get(id);
+		const shown = exampleOf(found, entry === undefined);
+		if (shown !== undefined) examples.set(id, shown);
+		findings.push({
+			...{ id, property: found.property, kind: found.kind, verdict: entry === undefined ? "fail" : "known" },
+			runs: found.runs,
+			programs: Object.entries(found.programs)
+				.sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+				.map(([name, runs]) => ({ name, runs })),
+			...(shown === undefined ? {} : { example: asExample(shown, commandOf(id, shown, found, entry, judging)) }),
+			...(entry === undefined ? {} : { reason: entry.reason }),
+			...(entry?.link === undefined ? {} : { link: entry.link }),
+		});
+	}
+	findings.sort((a, b) => ORDER.indexOf(a.verdict) - ORDER.indexOf(b.verdict) || (a.id < b.id ? -1 : 1));
+	const problems = problemsOf(tally, interrupted);
+	return {
+		verdict: problems.length > 0 ? "invalid" : worst(findings.map(({ verdict }) => verdict)),
+		...{ problems, interrupted, findings },
+		scenarios: new Map([...examples].map(([id, { scenario }]) => [id, scenario])),
+		properties: propertyResults(tally, findings),
+		faults: Object.entries(tally.faults).map(([kind, entry]) => ({ kind, ...entry, windows: entry.windows.length })),
+		programs: Object.entries(tally.programs).map(([name, entry]) => ({
+			...{ name, ...entry },
+			crashedAt: entry.crashedAt.length,
+		})),
+		counts: tally.counts,
+		virtualMs: tally.virtualMs,
+		tally,
+	};
+}
+
+/** The listed failures of properties that were judged by, by id. */
+export function expectedOf<T extends Listed>(tally: Pick<TallyData, "checked">, list: readonly T[]): Map<string, T> {
+	const judged = list.filter(({ property }) => tally.checked[property] !== undefined);
+	return new Map(judged.map((entry) => [`${entry.property}/${entry.kind}`, entry]));
+}
+
+/** Worst first. */
+const ORDER: readonly Verdict[] = ["fail", "fixed", "known", "pass"];
+/** Fewer than so many planned faults of a kind prove nothing by not striking. */
+const ENOUGH_PLANNED = 50;
+
+function worst(verdicts: readonly Verdict[]): Verdict {
+	return ORDER.find((verdict) => verdicts.includes(verdict)) ?? "pass";
+}
+
+function problemsOf({ problems, counts, faults }: TallyData, interrupted: boolean): string[] {
+	const all = [...problems];
+	if (counts.runs === 0 && all.length === 0 && !interrupted) all.push("nothing was run");
+	for (const [kind, { planned, fired }] of Object.entries(faults)) {
+		if (planned >= ENOUGH_PLANNED && fired === 0) all.push(`${planned} ${kind} faults were planned and none struck`);
+	}
+	return all;
+}
+
+/** A seed speaks for itself where one was found; a new failure that a corpus keeps is shown by whichever run is simpler. */
+function exampleOf({ least, kept }: FoundData, isNew: boolean): Shown | undefined {
+	if (least === undefined || kept === undefined) return least ?? kept;
+	return isNew && kept.file !== undefined && !isLesser(least, kept) ? kept : least;
+}
+
+function commandOf(id: string, shown: Shown, { kept }: FoundData, entry: Listed | undefined, judging: Judging): string {
+	const file = judging.corpusFile?.(id);
+	// The corpus holds the simplest run by the time this is read, wherever that one came from.
+	if (entry === undefined && file !== undefined && kept?.file === file) return judging.commandForFile(file);
+	if (shown.file !== undefined) return judging.commandForFile(shown.file);
+	if (shown.listed !== undefined) return judging.commandForKnown(shown.listed);
+	return judging.commandFor(shown.seed ?? 1);
+}
+
+function asExample({ seed, program, conditions, message, digest }: Shown, command: string): Example {
+	return { ...(seed === undefined ? {} : { seed }), program, conditions, message, digest, command };
+}
+
+function propertyResults({ checked, counts }: TallyData, findings: readonly Finding[]): PropertyResult[] {
+	const suiteOf = new Map([...SUITES].flatMap(([suite, properties]) => properties.map(({ id }) => [id, suite])));
+	return PROPERTIES.map(({ id, claim, source }) => {
+		const entry = checked[id] ?? { checked: 0, skipped: { "not selected": counts.runs } };
+		const verdicts = findings.filter(({ property }) => property === id).map(({ verdict }) => verdict);
+		return {
+			...{ id, suite: suiteOf.get(id) ?? "", claim, source },
+			verdict: verdicts.length > 0 ? worst(verdicts) : entry.checked === 0 ? "skip" : "pass",
+			checked: entry.checked,
+			skipped: Object.entries(entry.skipped).map(([reason, runs]) => ({ reason, runs })),
+		};
+	});
+}

@@ -1,0 +1,35 @@
+/**
+ * What an explorer is made of, as plain data: the command line says it, and every worker thread makes its own explorer from
+ * it. Whatever decides what a seed means belongs here, or workers would explore something else.
+ */
+import { UsageError } from "../../drivers/engine/contract.ts";
+import { loadRivet } from "../../drivers/engine/rivet/engine.ts";
+import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
+import { PROGRAMS } from "../../fixtures/programs/index.ts";
+import { PROPERTIES } from "../../suites/index.ts";
+import { Explorer } from "./explorer.ts";
+
+export interface ExplorerSpec {
+	/** Name of a published engine, or the path of a build. */
+	readonly engine: string;
+	/** Names of the programs to draw from. Their order is part of what a seed means. */
+	readonly programs: readonly string[];
+	/** Ids of the properties to judge by. */
+	readonly properties: readonly string[];
+}
+
+/** @throws UsageError when the engine cannot be loaded, or when there is no program or property of a name. */
+export async function explorerFrom({ engine, programs, properties }: ExplorerSpec): Promise<Explorer> {
+	const target = { engine: await loadRivet(engine), storage: memoryStorage };
+	const chosenPrograms = programs.map((name) => {
+		const program = PROGRAMS.find((candidate) => candidate.name === name);
+		if (program === undefined) throw new UsageError(`Unknown program "${name}"; see pnpm sim list.`);
+		return program;
+	});
+	const chosenProperties = properties.map((id) => {
+		const property = PROPERTIES.find((candidate) => candidate.id === id);
+		if (property === undefined) throw new UsageError(`Unknown property "${id}"; see pnpm sim list.`);
+		return property;
+	});
+	return new Explorer(target, chosenPrograms, chosenProperties);
+}
