@@ -60,6 +60,62 @@ export interface FaultResult {
 	readonly windows: number;
 }
 
+/** Two durable effects of an uninterrupted run with nothing durable between them, and the crashes that fell there. */
+export interface CrashWindow {
+	/** Number of the effect at its beginning; 0 is the start of the run. The effect at its end has the next number. */
+	readonly from: number;
+	/** The effect at its end, and what that touches first; `end` when there is none. */
+	readonly operation: string;
+	readonly detail: string;
+	/** Ways to crash the uninterrupted run there; none makes the window dark. */
+	readonly crossed: number;
+	/** Ways on which a recovery came back to one of its states and crashed there. */
+	readonly crossedInRecovery: number;
+}
+
+/** Every crash state of one program. */
+export interface CrashSearchResult {
+	readonly kind: "crashes";
+	readonly program: string;
+	readonly mode: string;
+	/** Crashes one after the other, at most. */
+	readonly depth: number;
+	/** Ways to crash, distinct in place and in what still reached the disk. */
+	readonly ways: number;
+	/** Distinct states they left, and from how many of these a recovery was run. */
+	readonly states: number;
+	readonly explored: number;
+	/** Whether every state known of was recovered from. */
+	readonly exhausted: boolean;
+	/** Ways to a state that another way had led to before, judged with what followed there. */
+	readonly joined: number;
+	/** Recoveries made a second time, from the very beginning, with equal digests. */
+	readonly checked: number;
+	/** Choices too many to try all of, and what was tried instead. */
+	readonly bounded: readonly string[];
+	/** For each kind of fault: ways, and in how many places. */
+	readonly faults: readonly { readonly kind: string; readonly ways: number; readonly places: number }[];
+	readonly windows: readonly CrashWindow[];
+}
+
+/** Every order of what is pending at one time, of one program. */
+export interface ScheduleSearchResult {
+	readonly kind: "schedules";
+	readonly program: string;
+	readonly mode: string;
+	/** The most departures from the usual order in one run; absent when there was no bound. */
+	readonly departures?: number;
+	/** Orders known of, and how many of these were run. */
+	readonly schedules: number;
+	readonly explored: number;
+	readonly exhausted: boolean;
+	/** The most choices in one run, and the most events to choose from at once. */
+	readonly choices: number;
+	readonly widest: number;
+}
+
+export type SearchResult = CrashSearchResult | ScheduleSearchResult;
+
 export interface ProgramResult {
 	readonly name: string;
 	readonly runs: number;
@@ -93,7 +149,12 @@ export interface Report {
 	};
 	readonly findings: readonly Finding[];
 	readonly properties: readonly PropertyResult[];
-	readonly coverage: { readonly faults: readonly FaultResult[]; readonly programs: readonly ProgramResult[] };
+	readonly coverage: {
+		readonly faults: readonly FaultResult[];
+		readonly programs: readonly ProgramResult[];
+		/** What was searched rather than drawn, a search for each program and way of hosting it. */
+		readonly searches?: readonly SearchResult[];
+	};
 	/** What became of the failures that a corpus keeps, by file; `untried` are those that need what was not chosen. */
 	readonly corpus?: {
 		readonly failing: readonly string[];

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Report } from "../reports/model.ts";
 import { campaign } from "../sim/explore/campaign.ts";
-import { Recorder, runBlock } from "../sim/explore/recorder.ts";
+import { Recorder } from "../sim/explore/recorder.ts";
 import { BLOCK_SEEDS } from "../sim/explore/shard.ts";
 import { mergeTallies, type Shown, Tally, type TallyData } from "../sim/explore/tally.ts";
+import { doWork } from "../sim/explore/work.ts";
 import { sim } from "./support/cli.ts";
 import { explorerOf } from "./support/explorer.ts";
 
@@ -27,8 +28,17 @@ describe("a tally", () => {
 	let whole: TallyData;
 	beforeAll(async () => {
 		const explorer = await explorerOf({ programs: ["queue-loop", "fan-out"] });
-		const take = (first: number, count: number, recorder = new Recorder(explorer)) =>
-			runBlock(recorder, { first, step: 1, count }, () => false);
+		const take = async (first: number, count: number, recorder = new Recorder(explorer)) => {
+			const parts: TallyData[] = [];
+			await doWork(
+				recorder,
+				{ first, step: 1, count },
+				() => false,
+				(part) => parts.push(part),
+			);
+			expect(parts).toHaveLength(1);
+			return parts[0] as TallyData;
+		};
 		whole = await take(1, SEEDS);
 		// The last two parts come from one recorder, as the parts of one worker do.
 		const same = new Recorder(explorer);

@@ -8,10 +8,11 @@ import { PROPERTIES } from "../../suites/index.ts";
 import type { Target } from "../../suites/run.ts";
 import { type CampaignResult, campaign } from "../explore/campaign.ts";
 import { keepFailures, readCorpus } from "../explore/corpus.ts";
+import { planOptions } from "../explore/plan.ts";
 import type { Commands } from "../explore/result.ts";
 import { type Shard, seedsOf, WHOLE } from "../explore/shard.ts";
 import { digestOf, formatShard, SHARD_FILE } from "../explore/shard-file.ts";
-import { drawingOptions, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
+import { drawingOptions, engineOption, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
 import { filesOf, makeReportDirectory, type PublishOptions, printReport, sayWritten, writeFiles } from "./publish.ts";
 import { progressOf, widthOf } from "./terminal.ts";
 import { VERSION } from "./version.ts";
@@ -164,6 +165,7 @@ export function commands(options: Pick<RunOptions, "engine" | "program">): Comma
 		commandFor: (seed) => `pnpm sim --seed ${seed}${drawing}`,
 		commandForKnown: (id) => `pnpm sim --known ${id}${drawing}`,
 		commandForFile: (file) => `pnpm sim replay ${quote(file)}`,
+		commandForScenario: (scenario) => `pnpm sim${planOptions(scenario)}${engineOption(options)}`,
 	};
 }
 

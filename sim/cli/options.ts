@@ -162,10 +162,13 @@ export function loadExpectations(engine: Engine, file: string | undefined): Expe
 
 /** The options that decide what a seed means, as they are typed; without the defaults. */
 export function drawingOptions(options: Pick<RunOptions, "engine" | "program">): string {
-	const parts: string[] = [];
-	if (options.program !== undefined) parts.push(`--program ${options.program.join(",")}`);
-	if (options.engine !== NEWEST) parts.push(`--engine ${quote(options.engine)}`);
-	return parts.map((part) => ` ${part}`).join("");
+	const program = options.program === undefined ? "" : ` --program ${options.program.join(",")}`;
+	return program + engineOption(options);
+}
+
+/** ` --engine NAME`, unless it is the default. */
+export function engineOption({ engine }: Pick<RunOptions, "engine">): string {
+	return engine === NEWEST ? "" : ` --engine ${quote(engine)}`;
 }
 
 /** A word as a shell needs it. */

@@ -11,21 +11,25 @@ import { HarnessError } from "../world/harness-error.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { type KeptFailure, keptFile } from "./corpus.ts";
 import type { Explorer, Judgement } from "./explorer.ts";
+import { planOptions } from "./plan.ts";
 import { Recorder } from "./recorder.ts";
 import { type CampaignResult, type Commands, expectedOf, type Judging, resultOf } from "./result.ts";
 import { blocksOf, type Shard, seedsOf, WHOLE } from "./shard.ts";
 import type { ExplorerSpec } from "./spec.ts";
 import { Tally, type TallyData } from "./tally.ts";
+import { type Exploration, unitsOf, type Work } from "./work.ts";
 import { type Lane, mainLane, WorkerLost, workerLane } from "./workers.ts";
 
 export { conditionsOf, firstDifference } from "./recorder.ts";
 export type { CampaignResult } from "./result.ts";
 
-export interface CampaignOptions extends Omit<Commands, "commandForFile">, Partial<Pick<Commands, "commandForFile">> {
+export interface CampaignOptions extends Partial<Commands> {
 	/** The first seed. */
 	readonly from: number;
 	/** How many seeds, those of all shards together; `Infinity` when only time ends it. */
 	readonly runs: number;
+	/** What is explored in place of seeds; seeds when absent. */
+	readonly exploration?: Exploration;
 	/** Which of them are to be run here; all when absent. */
 	readonly shard?: Shard;
 	/** Real milliseconds from the first block of seeds after which no further one is begun. */
@@ -59,7 +63,7 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 	const announced = new Set<string>();
 	const interrupted = () => options.signal?.aborted === true;
 
-	const lanes = lanesOf(recorder, options);
+	const lanes = lanesOf(recorder, explorer, options);
 	const stop = () => {
 		for (const lane of lanes) lane.stop();
 	};
@@ -74,6 +78,7 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 	};
 
 	options.signal?.addEventListener("abort", stop);
+	let timer: NodeJS.Timeout | undefined;
 	try {
 		const before = [
 			...[...expected.values()].map((entry) => () => recorder.confirm(entry)),
@@ -86,15 +91,17 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 		for (const run of before) if (!interrupted() && !recorder.failed) await inMacrotask(run);
 		add(recorder.takeOff());
 
-		const blocks = blocksOf(options.from, options.runs, options.shard ?? WHOLE);
+		const works = worksOf(explorer, options);
 		// The time is for seeds: however short, it is not used up by what is tried before them.
 		const endsAt = performance.now() + (options.forMs ?? Number.POSITIVE_INFINITY);
 		const ended = () => interrupted() || tally.problems.size > 0 || performance.now() >= endsAt;
+		// A block of seeds ends soon by itself; a search does not.
+		if (options.forMs !== undefined && isSearch(options)) timer = setTimeout(stop, options.forMs);
 		const serve = async (lane: Lane) => {
 			while (!ended()) {
-				const { value: block } = blocks.next();
-				if (block === undefined) return;
-				add(await lane.run(block));
+				const { value: work } = works.next();
+				if (work === undefined) return;
+				await lane.run(work, add);
 			}
 		};
 		await Promise.all(
@@ -107,6 +114,7 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 			),
 		);
 	} finally {
+		clearTimeout(timer);
 		options.signal?.removeEventListener("abort", stop);
 		await Promise.all(lanes.map((lane) => lane.close()));
 	}
@@ -114,16 +122,47 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 }
 
 function judgingOf(options: CampaignOptions): Judging {
-	const { expectations, commandFor, commandForKnown, corpus } = options;
+	const { expectations, corpus } = options;
 	return {
-		...{ expectations, commandFor, commandForKnown },
-		commandForFile: options.commandForFile ?? ((file) => `pnpm sim replay ${file}`),
+		...COMMANDS,
+		...definedOf(options),
+		expectations,
 		...(corpus === undefined ? {} : { corpusFile: (id) => keptFile(corpus.directory, id) }),
 	};
 }
 
-function lanesOf(recorder: Recorder, { runs, shard = WHOLE, workers }: CampaignOptions): Lane[] {
-	const count = Math.min(workers?.count ?? 1, Math.ceil(seedsOf(runs, shard) / SEEDS_A_WORKER));
+/** The commands without options, for whoever does not say better. */
+const COMMANDS: Commands = {
+	commandFor: (seed) => `pnpm sim --seed ${seed}`,
+	commandForKnown: (id) => `pnpm sim --known ${id}`,
+	commandForFile: (file) => `pnpm sim replay ${file}`,
+	commandForScenario: (scenario) => `pnpm sim${planOptions(scenario)}`,
+};
+
+function definedOf(options: Partial<Commands>): Partial<Commands> {
+	const names = Object.keys(COMMANDS) as (keyof Commands)[];
+	return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
+}
+
+function isSearch({ exploration }: CampaignOptions): boolean {
+	return exploration !== undefined && exploration.kind !== "random";
+}
+
+function worksOf(explorer: Explorer, { exploration, from, runs, shard = WHOLE }: CampaignOptions): Iterator<Work> {
+	if (exploration === undefined || exploration.kind === "random") return blocksOf(from, runs, shard);
+	return unitsOf(
+		exploration,
+		explorer.programs.map(({ name }) => name),
+		shard,
+	);
+}
+
+function lanesOf(recorder: Recorder, explorer: Explorer, options: CampaignOptions): Lane[] {
+	const { runs, shard = WHOLE, workers } = options;
+	const worthwhile = isSearch(options)
+		? [...{ [Symbol.iterator]: () => worksOf(explorer, options) }].length
+		: Math.ceil(seedsOf(runs, shard) / SEEDS_A_WORKER);
+	const count = Math.min(workers?.count ?? 1, worthwhile);
 	if (workers === undefined || count <= 1) return [mainLane(recorder)];
 	return Array.from({ length: count }, (_, i) => workerLane(`worker ${i + 1} of ${count}`, workers.spec));
 }
@@ -143,6 +182,9 @@ export function judgeOne(
 	const tally = recorder.takeOff();
 	if (judgement === undefined) throw new HarnessError("run", tally.problems.join("; "));
 	const show = () => command;
-	const judging = { expectations, commandFor: show, commandForKnown: show, commandForFile: show };
+	const judging: Judging = {
+		expectations,
+		...{ commandFor: show, commandForKnown: show, commandForFile: show, commandForScenario: show },
+	};
 	return { result: resultOf(tally, judging, false), judgement };
 }

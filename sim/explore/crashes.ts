@@ -9,13 +9,14 @@
  */
 import type { HostingMode } from "../../drivers/engine/host.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
+import type { CrashSearchResult, CrashWindow } from "../../reports/model.ts";
 import { alike, type Run, type RunCrashPoint, type Snapshot } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { describeFault, type Fault, type FaultKind, type FaultPlan } from "../world/faults.ts";
 import { History, type HistoryEvent, type WorldEvents } from "../world/history.ts";
-import { firstDifference } from "./campaign.ts";
 import { referenceScenario } from "./draw.ts";
 import type { Explorer, Judgement } from "./explorer.ts";
+import { firstDifference } from "./recorder.ts";
 import { StateKeys } from "./state-key.ts";
 
 /** Kinds of fault beyond the crash itself that widen what storage may do. */
@@ -31,40 +32,6 @@ export interface CrashSearchOptions {
 	readonly onProblem: (problem: string) => void;
 }
 
-/** Two durable effects of the uninterrupted run with nothing durable between them. */
-export interface CrashWindow {
-	/** Numbers of the effects; 0 is the beginning, and the last one has no end. */
-	readonly from: number;
-	/** The effect at the end: its operation and what it touches first. */
-	readonly operation: string;
-	readonly detail: string;
-	/** Ways that crashed the uninterrupted run there, and ways that came back to one of its states in a recovery. */
-	readonly crossed: number;
-	crossedInRecovery: number;
-}
-
-export interface CrashSearchResult {
-	readonly program: string;
-	readonly mode: HostingMode;
-	readonly depth: number;
-	/** Ways to crash, at most `depth` times, distinct in place and in what still reached the disk. */
-	readonly ways: number;
-	/** Distinct states they left, and from how many of these a recovery was run. */
-	readonly states: number;
-	readonly explored: number;
-	/** Every way was taken. */
-	readonly exhausted: boolean;
-	/** Subsets too many to try all of: what was left out, in words. */
-	readonly bounded: readonly string[];
-	/** Ways to a state that another way had led to before, judged with what followed there. */
-	readonly joined: number;
-	/** Recoveries made a second time from the very beginning, with equal digests. */
-	readonly checked: number;
-	/** Ways to each fault kind, and in how many places. */
-	readonly faults: ReadonlyMap<FaultKind, { ways: number; places: number }>;
-	readonly windows: readonly CrashWindow[];
-}
-
 /** One distinct crash state. */
 interface Node {
 	/** A way that led there. */
@@ -78,6 +45,8 @@ interface Node {
 	/** Other ways that led there before it was run. */
 	readonly waiting: Way[];
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A way to a state: a run up to a crash, and what the crash itself left in the history. */
 interface Way {
@@ -116,7 +85,7 @@ export class CrashSearch {
 	readonly #ready = new Set<Node>();
 	/** Ways through each window of the uninterrupted run. */
 	readonly #crossed = new Map<number, number>();
-	#windows: CrashWindow[] = [];
+	#windows: Mutable<CrashWindow>[] = [];
 	#judged = 0;
 	#ways = 0;
 	#explored = 0;
@@ -155,6 +124,7 @@ export class CrashSearch {
 
 	result(): CrashSearchResult {
 		return {
+			kind: "crashes",
 			program: this.#program.name,
 			mode: this.#scenario.hosting.mode,
 			depth: this.#options.depth,
@@ -165,8 +135,8 @@ export class CrashSearch {
 			bounded: [...this.#bounded],
 			joined: this.#judged,
 			checked: this.#checked,
-			faults: new Map([...this.#faults].map(([kind, { ways, places }]) => [kind, { ways, places: places.size }])),
-			windows: this.#windows,
+			faults: [...this.#faults].map(([kind, { ways, places }]) => ({ kind, ways, places: places.size })),
+			windows: this.#windows.map((window) => ({ ...window })),
 		};
 	}
 
@@ -353,7 +323,7 @@ function changes(what: string): boolean {
 	return !/\.(get|list)$/.test(what);
 }
 
-function windowsOf(run: Run, crossed: ReadonlyMap<number, number>): CrashWindow[] {
+function windowsOf(run: Run, crossed: ReadonlyMap<number, number>): Mutable<CrashWindow>[] {
 	const { engine, storage } = run.target;
 	const effects = run.history.events.filter(({ kind }) => kind === "durable" || kind === "effect");
 	return [...effects, undefined].map((event, from) => {

@@ -4,20 +4,19 @@
  */
 import type { Expectation } from "../../fixtures/expectations/expectations.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
+import type { SearchResult } from "../../reports/model.ts";
+import { skipped } from "../../suites/property.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { describeFault, type Fault } from "../world/faults.ts";
 import { HarnessError } from "../world/harness-error.ts";
 import { encodeEvent, type History, type WorldEvents } from "../world/history.ts";
-import { inMacrotask } from "../world/interpose.ts";
+import type { Schedule } from "../world/schedule.ts";
 import type { KeptFailure } from "./corpus.ts";
 import type { Explorer, Judgement } from "./explorer.ts";
-import type { Block } from "./shard.ts";
 import { isLesser, type Shown, Tally, type TallyData } from "./tally.ts";
 
 /** Every so many seeds one is run twice. */
 const RERUN_EVERY = 97;
-/** Real milliseconds of running between two looks at signals and messages. */
-const SLICE_MS = 40;
 
 /** Where a run comes from: a seed, the list of known failures (by id of the entry), a file of the corpus, or none of these. */
 type Source = Pick<Shown, "seed" | "listed" | "file">;
@@ -58,6 +57,25 @@ export class Recorder {
 		this.#count(judgement, program);
 		this.#gather(judgement, program, seed === undefined ? {} : { seed });
 		return judgement;
+	}
+
+	/** Records a run that a search made. */
+	record(judgement: Judgement): void {
+		this.#count(judgement, judgement.run.program);
+		this.#gather(judgement, judgement.run.program, {});
+	}
+
+	/** Records how far a search has come. */
+	searched(result: SearchResult): void {
+		this.#tally.search(result);
+	}
+
+	problem(text: string): void {
+		this.#tally.problems.add(text);
+	}
+
+	get explorer(): Explorer {
+		return this.#explorer;
 	}
 
 	/** Runs what is kept with a known failure: one that shows it no longer is fixed. Such runs are not counted. */
@@ -121,7 +139,7 @@ export class Recorder {
 		tally.virtualMs += run.endMs;
 		for (const property of this.#explorer.properties) {
 			const entry = tally.property(property.id);
-			const reason = property.skips?.(program);
+			const reason = skipped(property, program, run.scenario.faults);
 			if (reason === undefined) entry.checked++;
 			else entry.skipped.set(reason, (entry.skipped.get(reason) ?? 0) + 1);
 		}
@@ -179,36 +197,26 @@ export class Recorder {
 	}
 }
 
-/**
- * Takes the seeds of a block, looking up now and then.
- * @returns what they showed; of fewer seeds when it was told to stop, or when going on is in vain.
- */
-export async function runBlock(recorder: Recorder, block: Block, stopped: () => boolean): Promise<TallyData> {
-	let place = 0;
-	while (place < block.count && !stopped() && !recorder.failed) {
-		await inMacrotask(() => {
-			const sliceEnds = performance.now() + SLICE_MS;
-			do {
-				recorder.take(block.first + place++ * block.step);
-			} while (place < block.count && performance.now() < sliceEnds && !recorder.failed);
-		});
-	}
-	return recorder.takeOff();
-}
-
 /** What was done to a run, a line each: how it was hosted, how slow its storage was, and the faults that struck. */
 export function conditionsOf(scenario: Scenario, fired: ReadonlySet<number>): string[] {
-	const { hosting, latency, faults } = scenario;
+	const { hosting, latency, faults, schedule } = scenario;
 	const wakes =
 		hosting.mode === "yield"
 			? `, ${hosting.coldWake ? "a new process for each wake" : "one process for all wakes"}`
 			: "";
 	const lines = [`${hosting.mode} hosting${wakes}`];
 	if (latency.maxMs > 0) lines.push(`storage takes ${latency.minMs} to ${latency.maxMs + latency.answerMaxMs} ms`);
+	if (schedule !== undefined) lines.push(describeSchedule(schedule));
 	faults.forEach((fault, i) => {
 		if (fired.has(i)) lines.push(describeFault(fault));
 	});
 	return lines;
+}
+
+function describeSchedule(schedule: Schedule): string {
+	return schedule.kind === "priorities"
+		? `priorities change at event ${schedule.changes.join(", ")}`
+		: `order of choice ${schedule.choices.join(",") || "0"}`;
 }
 
 /** Names the first event in which two histories differ; undefined when they are equal to the byte. */

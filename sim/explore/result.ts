@@ -1,6 +1,14 @@
 /** From a tally to what is reported: findings with their verdicts, a result for each property, coverage, and the verdict of it all. */
 import type { Expectation } from "../../fixtures/expectations/expectations.ts";
-import type { Example, FaultResult, Finding, ProgramResult, PropertyResult, Verdict } from "../../reports/model.ts";
+import type {
+	Example,
+	FaultResult,
+	Finding,
+	ProgramResult,
+	PropertyResult,
+	SearchResult,
+	Verdict,
+} from "../../reports/model.ts";
 import { PROPERTIES, SUITES } from "../../suites/index.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { type Counts, type FoundData, isLesser, type Shown, type TallyData } from "./tally.ts";
@@ -15,6 +23,7 @@ export interface CampaignResult {
 	readonly properties: readonly PropertyResult[];
 	readonly faults: readonly FaultResult[];
 	readonly programs: readonly ProgramResult[];
+	readonly searches: readonly SearchResult[];
 	readonly counts: Readonly<Counts>;
 	readonly virtualMs: number;
 	/** What all of this was made from. */
@@ -31,6 +40,8 @@ export interface Commands {
 	commandForKnown(id: string): string;
 	/** For the run kept in a file. */
 	commandForFile(file: string): string;
+	/** For a run that a search made. */
+	commandForScenario(scenario: Scenario): string;
 }
 
 export interface Judging extends Commands {
@@ -76,6 +87,7 @@ export function resultOf(tally: TallyData, judging: Judging, interrupted: boolea
 			...{ name, ...entry },
 			crashedAt: entry.crashedAt.length,
 		})),
+		searches: Object.values(tally.searches),
 		counts: tally.counts,
 		virtualMs: tally.virtualMs,
 		tally,
@@ -118,7 +130,7 @@ function commandOf(id: string, shown: Shown, { kept }: FoundData, entry: Listed 
 	if (entry === undefined && file !== undefined && kept?.file === file) return judging.commandForFile(file);
 	if (shown.file !== undefined) return judging.commandForFile(shown.file);
 	if (shown.listed !== undefined) return judging.commandForKnown(shown.listed);
-	return judging.commandFor(shown.seed ?? 1);
+	return shown.seed === undefined ? judging.commandForScenario(shown.scenario) : judging.commandFor(shown.seed);
 }
 
 function asExample({ seed, program, conditions, message, digest }: Shown, command: string): Example {

@@ -6,23 +6,10 @@
  */
 import type { HostingMode } from "../../drivers/engine/host.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
+import type { ScheduleSearchResult } from "../../reports/model.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { referenceScenario } from "./draw.ts";
 import type { Explorer, Judgement } from "./explorer.ts";
-
-export interface ScheduleSearchResult {
-	readonly program: string;
-	readonly mode: HostingMode;
-	/** The most departures from the oldest-first order in one run. */
-	readonly departures: number;
-	/** Orders known of, and how many of these were run. */
-	readonly schedules: number;
-	readonly explored: number;
-	readonly exhausted: boolean;
-	/** The most choices in one run, and the most events to choose from at once. */
-	readonly choices: number;
-	readonly widest: number;
-}
 
 /** Choices up to and including the last departure. */
 interface Branch {
@@ -90,9 +77,10 @@ export class ScheduleSearch {
 
 	result(): ScheduleSearchResult {
 		return {
+			kind: "schedules",
 			program: this.#program.name,
 			mode: this.#scenario.hosting.mode,
-			departures: this.#departures,
+			...(Number.isFinite(this.#departures) ? { departures: this.#departures } : {}),
 			schedules: this.#queue.length,
 			explored: this.#next,
 			exhausted: this.left === 0,

@@ -7,6 +7,7 @@ import { loadRivet } from "../../drivers/engine/rivet/engine.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
 import { PROPERTIES } from "../../suites/index.ts";
+import type { FaultKind } from "../world/faults.ts";
 import { Explorer } from "./explorer.ts";
 
 export interface ExplorerSpec {
@@ -16,10 +17,12 @@ export interface ExplorerSpec {
 	readonly programs: readonly string[];
 	/** Ids of the properties to judge by. */
 	readonly properties: readonly string[];
+	/** Kinds of fault that plans are drawn from; the usual ones when absent. */
+	readonly faults?: readonly FaultKind[];
 }
 
 /** @throws UsageError when the engine cannot be loaded, or when there is no program or property of a name. */
-export async function explorerFrom({ engine, programs, properties }: ExplorerSpec): Promise<Explorer> {
+export async function explorerFrom({ engine, programs, properties, faults }: ExplorerSpec): Promise<Explorer> {
 	const target = { engine: await loadRivet(engine), storage: memoryStorage };
 	const chosenPrograms = programs.map((name) => {
 		const program = PROGRAMS.find((candidate) => candidate.name === name);
@@ -31,5 +34,5 @@ export async function explorerFrom({ engine, programs, properties }: ExplorerSpe
 		if (property === undefined) throw new UsageError(`Unknown property "${id}"; see pnpm sim list.`);
 		return property;
 	});
-	return new Explorer(target, chosenPrograms, chosenProperties);
+	return new Explorer(target, chosenPrograms, chosenProperties, faults === undefined ? undefined : new Set(faults));
 }

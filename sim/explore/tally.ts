@@ -3,6 +3,7 @@
  * associative and blind to order: counts add, sets unite, and of two runs that show one finding the least stays, by size and
  * then by seed. So a seed range gives the same tally however it is cut over threads and machines.
  */
+import type { SearchResult } from "../../reports/model.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { getOrInsert } from "../world/collections.ts";
 
@@ -59,6 +60,8 @@ export interface TallyData {
 	readonly faults: Readonly<Record<string, { planned: number; fired: number; windows: readonly string[] }>>;
 	readonly programs: Readonly<Record<string, { runs: number; writes: number; crashedAt: readonly number[] }>>;
 	readonly findings: Readonly<Record<string, FoundData>>;
+	/** What was searched, by kind, program and mode; of two parts of one search the later stays. */
+	readonly searches: Readonly<Record<string, SearchResult>>;
 	/** Ids of listed failures whose kept run shows them no longer. */
 	readonly fixed: readonly string[];
 	/** Files of the corpus whose failure is still there, is there no longer, and files that could not be tried here. */
@@ -92,6 +95,7 @@ export class Tally {
 	readonly faults = new Map<string, { planned: number; fired: number; windows: Set<string> }>();
 	readonly programs = new Map<string, { runs: number; writes: number; crashedAt: Set<number> }>();
 	readonly findings = new Map<string, Found>();
+	readonly searches = new Map<string, SearchResult>();
 	readonly fixed = new Set<string>();
 	readonly corpus = { failing: new Set<string>(), passing: new Set<string>(), untried: new Set<string>() };
 
@@ -112,6 +116,12 @@ export class Tally {
 			...{ property, kind },
 			...{ runs: 0, programs: new Map(), least: undefined, kept: undefined },
 		}));
+	}
+
+	search(result: SearchResult): void {
+		const key = `${result.kind} ${result.program} ${result.mode}`;
+		const known = this.searches.get(key);
+		if (known === undefined || known.explored <= result.explored) this.searches.set(key, result);
 	}
 
 	add(data: TallyData): void {
@@ -142,6 +152,7 @@ export class Tally {
 			entry.least = lesser(entry.least, least);
 			entry.kept = lesser(entry.kept, kept);
 		}
+		for (const result of Object.values(data.searches)) this.search(result);
 		addAll(this.fixed, data.fixed);
 		for (const key of ["failing", "passing", "untried"] as const) addAll(this.corpus[key], data.corpus[key]);
 	}
@@ -162,6 +173,7 @@ export class Tally {
 				...(least === undefined ? {} : { least }),
 				...(kept === undefined ? {} : { kept }),
 			})),
+			searches: record(this.searches, (result) => result),
 			fixed: sorted(this.fixed),
 			corpus: {
 				failing: sorted(this.corpus.failing),

@@ -1,14 +1,21 @@
-/** A worker thread of a campaign: makes its explorer from the spec it is given, then takes one block of seeds after the other. */
+/** A worker thread of a campaign: makes its explorer from the spec it is given, then does one work after the other. */
 import { parentPort, workerData } from "node:worker_threads";
-import { Recorder, runBlock } from "./recorder.ts";
+import { Recorder } from "./recorder.ts";
 import { type ExplorerSpec, explorerFrom } from "./spec.ts";
-import type { WorkerMessage } from "./workers.ts";
+import { doWork } from "./work.ts";
+import type { WorkerAnswer, WorkerMessage } from "./workers.ts";
 
 let stopped = false;
 const recorder = explorerFrom(workerData as ExplorerSpec).then((explorer) => new Recorder(explorer));
 
+const answer = (message: WorkerAnswer) => parentPort?.postMessage(message);
+
 parentPort?.on("message", async (message: WorkerMessage) => {
-	if (message === "stop") stopped = true;
+	if (message === "stop") {
+		stopped = true;
+		return;
+	}
 	// What is thrown here ends the thread, and the main thread says so.
-	else parentPort?.postMessage(await runBlock(await recorder, message, () => stopped));
+	await doWork(await recorder, message, () => stopped, answer);
+	answer("done");
 });

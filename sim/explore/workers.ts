@@ -1,22 +1,22 @@
 /**
- * Who runs the blocks of a campaign: this thread, or worker threads that each have an explorer of their own, made from the same
- * spec. Whoever runs a block, what comes back is the tally of its seeds.
+ * Who does the work of a campaign: this thread, or worker threads that each have an explorer of their own, made from the same
+ * spec. Whoever does it, what comes back are tallies.
  */
 import { Worker } from "node:worker_threads";
-import { type Recorder, runBlock } from "./recorder.ts";
-import type { Block } from "./shard.ts";
+import type { Recorder } from "./recorder.ts";
 import type { ExplorerSpec } from "./spec.ts";
 import type { TallyData } from "./tally.ts";
+import { doWork, type Work } from "./work.ts";
 
 export interface Lane {
 	/**
-	 * What the seeds of a block show. One block at a time.
+	 * Does the work, one at a time, and hands out what it shows in one part or several.
 	 * @throws WorkerLost saying what became of a worker that is no more.
 	 */
-	run(block: Block): Promise<TallyData>;
-	/** Has the block under way end early, at its next look up. */
+	run(work: Work, onPart: (part: TallyData) => void): Promise<void>;
+	/** Has the work under way end early, at its next look up. */
 	stop(): void;
-	/** Ends it; a block under way is lost. */
+	/** Ends it; work under way is lost. */
 	close(): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export class WorkerLost extends Error {
 export function mainLane(recorder: Recorder): Lane {
 	let stopped = false;
 	return {
-		run: (block) => runBlock(recorder, block, () => stopped),
+		run: (work, onPart) => doWork(recorder, work, () => stopped, onPart),
 		stop: () => {
 			stopped = true;
 		},
@@ -36,33 +36,39 @@ export function mainLane(recorder: Recorder): Lane {
 	};
 }
 
-/** What the main thread says to a worker; the worker answers each block with a `TallyData`. */
-export type WorkerMessage = Block | "stop";
+/** What the main thread says to a worker. */
+export type WorkerMessage = Work | "stop";
+/** What the worker answers: parts of what its work shows, then that the work is done. */
+export type WorkerAnswer = TallyData | "done";
 
 /** @param name tells it from others when something is said of it. */
 export function workerLane(name: string, spec: ExplorerSpec): Lane {
 	// The worker loads TypeScript as this process does: what lets it is in `process.execArgv`, which a worker inherits.
 	const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: spec, name });
-	let waiting: { resolve(data: TallyData): void; reject(error: Error): void } | undefined;
+	let waiting: { onPart(part: TallyData): void; resolve(): void; reject(error: Error): void } | undefined;
 	let gone: WorkerLost | undefined;
 	const fail = (why: string) => {
 		gone ??= new WorkerLost(`${name} ${why}; with --workers 1 the same seeds run in one thread, which tells more`);
 		waiting?.reject(gone);
 		waiting = undefined;
 	};
-	worker.on("message", (data: TallyData) => {
-		waiting?.resolve(data);
+	worker.on("message", (answer: WorkerAnswer) => {
+		if (answer !== "done") {
+			waiting?.onPart(answer);
+			return;
+		}
+		waiting?.resolve();
 		waiting = undefined;
 	});
 	worker.on("error", (error: unknown) => fail(`threw: ${error instanceof Error ? error.message : String(error)}`));
 	worker.on("messageerror", (error) => fail(`sent what cannot be read: ${error.message}`));
 	worker.on("exit", (code) => fail(`ended before its work was done (exit code ${code})`));
 	return {
-		run: (block) =>
+		run: (work, onPart) =>
 			new Promise((resolve, reject) => {
 				if (gone !== undefined) return reject(gone);
-				waiting = { resolve, reject };
-				worker.postMessage(block satisfies WorkerMessage);
+				waiting = { onPart, resolve, reject };
+				worker.postMessage(work satisfies WorkerMessage);
 			}),
 		stop: () => worker.postMessage("stop" satisfies WorkerMessage),
 		close: async () => {

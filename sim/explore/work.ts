@@ -1,0 +1,114 @@
+/** What one thread is given to do at a time, and how it does it: a block of seeds, or the search of one program. */
+import type { HostingMode } from "../../drivers/engine/host.ts";
+import type { FaultKind } from "../world/faults.ts";
+import { inMacrotask } from "../world/interpose.ts";
+import { CrashSearch } from "./crashes.ts";
+import type { Recorder } from "./recorder.ts";
+import { ScheduleSearch } from "./schedules.ts";
+import type { Block, Shard } from "./shard.ts";
+import type { TallyData } from "./tally.ts";
+
+/** How the space is explored: seeds drawn from it, or everything of a kind there is. */
+export type Exploration =
+	| { readonly kind: "random" }
+	/** `depth` crashes one after the other; `kinds` of faults besides the crash. */
+	| {
+			readonly kind: "crashes";
+			readonly modes: readonly HostingMode[];
+			readonly depth: number;
+			readonly kinds: readonly FaultKind[];
+	  }
+	/** At most `depth` departures from the usual order; absent for no bound. */
+	| { readonly kind: "schedules"; readonly modes: readonly HostingMode[]; readonly depth?: number };
+
+/** The search of one program, hosted in one way. */
+export interface SearchUnit {
+	readonly search: Exclude<Exploration, { kind: "random" }>;
+	readonly program: string;
+	readonly mode: HostingMode;
+}
+
+export type Work = Block | SearchUnit;
+
+/** Real milliseconds of running between two looks at signals and messages. */
+const SLICE_MS = 40;
+/** Real milliseconds between two parts of a search. */
+const PART_MS = 1_000;
+
+/** The searches of a shard, in order. */
+export function* unitsOf(
+	search: SearchUnit["search"],
+	programs: readonly string[],
+	shard: Shard,
+): Generator<SearchUnit> {
+	let place = 0;
+	for (const program of programs) {
+		for (const mode of search.modes) if (place++ % shard.n === shard.i - 1) yield { search, program, mode };
+	}
+}
+
+/**
+ * Does the work, looking up now and then, and hands out what it shows: all at the end for a block, now and then for a search.
+ * It ends early when told to stop, or when going on is in vain.
+ */
+export async function doWork(
+	recorder: Recorder,
+	work: Work,
+	stopped: () => boolean,
+	onPart: (part: TallyData) => void,
+): Promise<void> {
+	if ("search" in work) await runSearch(recorder, work, stopped, onPart);
+	else await runBlock(recorder, work, stopped);
+	onPart(recorder.takeOff());
+}
+
+async function runBlock(recorder: Recorder, block: Block, stopped: () => boolean): Promise<void> {
+	let place = 0;
+	while (place < block.count && !stopped() && !recorder.failed) {
+		await inMacrotask(() => {
+			const sliceEnds = performance.now() + SLICE_MS;
+			do {
+				recorder.take(block.first + place++ * block.step);
+			} while (place < block.count && performance.now() < sliceEnds && !recorder.failed);
+		});
+	}
+}
+
+async function runSearch(
+	recorder: Recorder,
+	unit: SearchUnit,
+	stopped: () => boolean,
+	onPart: (part: TallyData) => void,
+): Promise<void> {
+	const search = searchOf(recorder, unit);
+	let partAt = performance.now();
+	let goesOn = true;
+	while (goesOn && !stopped() && !recorder.failed) {
+		await inMacrotask(() => {
+			const sliceEnds = performance.now() + SLICE_MS;
+			do goesOn = search.step();
+			while (goesOn && performance.now() < sliceEnds && !recorder.failed);
+		});
+		recorder.searched(search.result());
+		if (goesOn && performance.now() - partAt > PART_MS && !recorder.failed) {
+			partAt = performance.now();
+			onPart(recorder.takeOff());
+		}
+	}
+}
+
+function searchOf(recorder: Recorder, { search, program: name, mode }: SearchUnit): CrashSearch | ScheduleSearch {
+	const { explorer } = recorder;
+	const program = explorer.programs.find((candidate) => candidate.name === name);
+	if (program === undefined) throw new Error(`The program ${name} is not among those of the explorer.`);
+	if (search.kind === "schedules") {
+		const departures = search.depth ?? Number.POSITIVE_INFINITY;
+		return new ScheduleSearch(explorer, program, mode, departures, (judgement) => recorder.record(judgement));
+	}
+	return new CrashSearch(explorer, program, mode, {
+		depth: search.depth,
+		kinds: new Set(search.kinds),
+		onJudged: (judgement) => recorder.record(judgement),
+		onProblem: (text) => recorder.problem(text),
+	});
+}
