@@ -10,7 +10,8 @@ import { count, plural } from "../../reports/text.ts";
 import { PROPERTIES } from "../../suites/index.ts";
 import type { Target } from "../../suites/run.ts";
 import { type CampaignOptions, type CampaignResult, campaign } from "../explore/campaign.ts";
-import { drawingOptions, loadExpectations, prepare, type RunOptions } from "./options.ts";
+import { Doublecheck } from "../explore/doublecheck.ts";
+import { drawingOptions, LOADER, loadExpectations, prepare, type RunOptions } from "./options.ts";
 import { paintFor, progressOf, widthOf } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
@@ -21,6 +22,8 @@ export interface ExploreOptions extends RunOptions {
 	readonly report?: string;
 	readonly json?: boolean;
 	readonly quiet?: boolean;
+	/** Whether to make a sample of the runs in another process too. */
+	readonly doublecheck?: boolean;
 }
 
 /** Seeds of a campaign that says neither how many nor how long; under a minute on two cores of today. */
@@ -52,6 +55,8 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 	process.on("SIGINT", stop);
 	process.on("SIGTERM", stop);
 	const startedAt = performance.now();
+	const doublecheck =
+		options.doublecheck === true ? new Doublecheck({ engine: target.engine, loader: LOADER }) : undefined;
 	let result: CampaignResult;
 	try {
 		result = await campaign(explorer, {
@@ -60,10 +65,12 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 			...(options.for === undefined ? {} : { forMs: options.for }),
 			expectations,
 			signal: stopped.signal,
+			...(doublecheck === undefined ? {} : { doublecheck }),
 			onProgress: progress.update,
 			...commands(options),
 		});
 	} finally {
+		doublecheck?.close();
 		progress.stop();
 		process.off("SIGINT", stop);
 		process.off("SIGTERM", stop);

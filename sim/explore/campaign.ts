@@ -10,8 +10,10 @@ import type { Scenario } from "../../suites/scenario.ts";
 import { getOrInsert } from "../world/collections.ts";
 import { describeFault, type Fault } from "../world/faults.ts";
 import { HarnessError } from "../world/harness-error.ts";
-import { encodeEvent, type History, type WorldEvents } from "../world/history.ts";
+import type { WorldEvents } from "../world/history.ts";
 import { inMacrotask } from "../world/interpose.ts";
+import { describeDifference, firstDifference } from "./blame.ts";
+import type { Doublecheck } from "./doublecheck.ts";
 import type { Explorer, Judgement } from "./explorer.ts";
 
 export interface CampaignOptions {
@@ -24,6 +26,8 @@ export interface CampaignOptions {
 	/** What the target is known to get wrong. */
 	readonly expectations: readonly Expectation<Scenario>[];
 	readonly signal?: AbortSignal;
+	/** Makes the sample of runs that is made twice once more, in another process. */
+	readonly doublecheck?: Doublecheck;
 	readonly onProgress?: (done: number, findings: number) => void;
 	/** The command that shows a seed's run again. */
 	readonly commandFor: (seed: number) => string;
@@ -78,6 +82,7 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 		});
 		options.onProgress?.(seed - options.from, tally.newFindings);
 	}
+	await tally.doublechecked();
 	return tally.result(interrupted());
 }
 
@@ -134,6 +139,7 @@ class Tally {
 		durableWrites: 0,
 		rerun: 0,
 	};
+	readonly #doublechecks = new Set<Promise<void>>();
 	#virtualMs = 0;
 	/** Findings that nobody listed. */
 	newFindings = 0;
@@ -231,12 +237,34 @@ class Tally {
 
 	#rerun(judgement: Judgement, program: Program): void {
 		this.#counts.rerun++;
+		this.#doublecheck(judgement);
 		const again = this.#judge(judgement.run.scenario, program);
 		if (again === undefined) return;
 		const difference = firstDifference(judgement.run.history, again.run.history);
 		if (difference !== undefined) {
-			this.problems.push(`seed ${judgement.run.scenario.seed} is not deterministic: ${difference}`);
+			const lines = describeDifference(difference, ["first", "again"], this.#explorer.describeKey);
+			this.problems.push(`seed ${judgement.run.scenario.seed} is not deterministic: ${lines.join("\n")}`);
 		}
+	}
+
+	/** Has the other process make the run too; what it says may come later. */
+	#doublecheck({ run }: Judgement): void {
+		const checked = this.#options.doublecheck?.compare(run.scenario, run.history).then(
+			(difference) => {
+				if (difference === undefined) return;
+				const lines = describeDifference(difference, ["here", "elsewhere"], this.#explorer.describeKey);
+				this.problems.push(`seed ${run.scenario.seed} is another in another process: ${lines.join("\n")}`);
+			},
+			(error) => void this.problems.push(error instanceof Error ? error.message : String(error)),
+		);
+		if (checked === undefined) return;
+		this.#doublechecks.add(checked);
+		void checked.then(() => this.#doublechecks.delete(checked));
+	}
+
+	/** Resolves once the other process has said all that it was asked. */
+	async doublechecked(): Promise<void> {
+		await Promise.all(this.#doublechecks);
 	}
 
 	#count({ run, unfired }: Judgement, program: Program): void {
@@ -374,17 +402,4 @@ export function conditionsOf(scenario: Scenario, fired: ReadonlySet<number>): st
 		if (fired.has(i)) lines.push(describeFault(fault));
 	});
 	return lines;
-}
-
-/** Names the first event in which two histories differ; undefined when they are equal to the byte. */
-export function firstDifference(a: History, b: History): string | undefined {
-	const length = Math.max(a.events.length, b.events.length);
-	for (let i = 0; i < length; i++) {
-		const [left, right] = [a.events[i], b.events[i]];
-		if (left === undefined || right === undefined) return `event ${i} is there once only (${(left ?? right)?.kind})`;
-		if (Buffer.compare(encodeEvent(left), encodeEvent(right)) !== 0) {
-			return `event ${i} is ${left.kind} at ${left.at} ms, then ${right.kind} at ${right.at} ms, with different content`;
-		}
-	}
-	return undefined;
 }
