@@ -90,6 +90,8 @@ export interface Report {
 		readonly durableWrites: number;
 		/** Runs carried out twice to compare their digests. */
 		readonly rerun: number;
+		/** How many of these were made in another process too, with equal digests; absent when none was asked for. */
+		readonly doublechecked?: number;
 	};
 	readonly findings: readonly Finding[];
 	readonly properties: readonly PropertyResult[];

@@ -172,7 +172,7 @@ export function tellEvent({ at, process, kind, data }: HistoryEvent, path?: Path
 /** Characters or bytes that are shown of one value. */
 const SHOWN = 48;
 /** Elements that are shown of one list. */
-const SHOWN_ELEMENTS = 4;
+const SHOWN_ELEMENTS = 2;
 
 /** The value with long texts, bytes and lists cut to what is around the place that `path` leads to, or to their beginnings. */
 function readable(value: unknown, path: Path | undefined, describeKey: DescribeKey | undefined): unknown {
@@ -181,9 +181,10 @@ function readable(value: unknown, path: Path | undefined, describeKey: DescribeK
 	if (typeof value === "string") return value.length <= SHOWN ? value : verbatim(window(value, place, inspect));
 	if (value instanceof Uint8Array) return verbatim(window(Buffer.from(value).toString("latin1"), place, bytesText));
 	if (Array.isArray(value)) {
-		const first = Math.max(0, Math.min(place - 1, value.length - SHOWN_ELEMENTS));
+		// With a place to look at, only the element there; in the others it is the beginning that tells most.
+		const first = step === undefined ? 0 : Math.max(0, Math.min(place, value.length - 1));
 		const shown = value
-			.slice(first, first + SHOWN_ELEMENTS)
+			.slice(first, first + (step === undefined ? SHOWN_ELEMENTS : 1))
 			.map((element, i) => readable(element, first + i === step ? rest : undefined, describeKey));
 		const after = value.length - first - shown.length;
 		return [

@@ -54,6 +54,7 @@ export interface CampaignResult {
 		events: number;
 		durableWrites: number;
 		rerun: number;
+		doublechecked?: number;
 	};
 	readonly virtualMs: number;
 }
@@ -129,7 +130,7 @@ class Tally {
 	readonly #checked = new Map<string, { checked: number; skipped: Map<string, number> }>();
 	readonly #faults = new Map<string, { planned: number; fired: number; windows: Set<string> }>();
 	readonly #programs = new Map<string, { runs: number; writes: number; crashedAt: Set<number> }>();
-	readonly #counts = {
+	readonly #counts: CampaignResult["counts"] = {
 		runs: 0,
 		interruptedRuns: 0,
 		crashes: 0,
@@ -251,7 +252,10 @@ class Tally {
 	#doublecheck({ run }: Judgement): void {
 		const checked = this.#options.doublecheck?.compare(run.scenario, run.history).then(
 			(difference) => {
-				if (difference === undefined) return;
+				if (difference === undefined) {
+					this.#counts.doublechecked = (this.#counts.doublechecked ?? 0) + 1;
+					return;
+				}
 				const lines = describeDifference(difference, ["here", "elsewhere"], this.#explorer.describeKey);
 				this.problems.push(`seed ${run.scenario.seed} is another in another process: ${lines.join("\n")}`);
 			},
