@@ -146,6 +146,8 @@ export interface Report {
 		readonly durableWrites: number;
 		/** Runs carried out twice to compare their digests. */
 		readonly rerun: number;
+		/** How many of these were made in another process too, with equal digests; absent when none was asked for. */
+		readonly doublechecked?: number;
 	};
 	readonly findings: readonly Finding[];
 	readonly properties: readonly PropertyResult[];
@@ -164,6 +166,19 @@ export interface Report {
 	readonly timings: { readonly seconds: number; readonly runsPerSecond: number; readonly virtualDays: number };
 	/** Digest of the history, for a single run. */
 	readonly digest?: string;
+	/** What became of a reproducer's finding, when one was run again. */
+	readonly replay?: ReplayResult;
+}
+
+export interface ReplayResult {
+	/** Id of the finding that was recorded. */
+	readonly finding: string;
+	/** Whether the run shows it again, only other findings, or none. */
+	readonly outcome: "still-fails" | "other-failure" | "passes";
+	/** The first event, from 0, that is not as it was recorded; absent when the histories are equal to the byte. */
+	readonly differsAt?: number;
+	/** Recorded faults, by place in the plan, that struck no more: with any, a run that passes proves nothing. */
+	readonly missedFaults: readonly number[];
 }
 
 /** 0 for pass and known, 1 for fail and fixed, 3 for invalid; 2 is for wrong usage, which makes no report. */

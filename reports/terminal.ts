@@ -110,7 +110,8 @@ function coverageText(report: Report, width: number): string {
 			`${plural(counts.crashes, "crash").replace("crashs", "crashes")}, ${plural(counts.evictions, "eviction")}, ` +
 			`${plural(counts.processes, "process").replace("processs", "processes")}, ${plural(counts.durableWrites, "durable write")}`,
 		`${count(timings.virtualDays)} days of virtual time in ${timings.seconds.toFixed(1)} s, ${count(timings.runsPerSecond)} runs/s; ` +
-			`${plural(counts.rerun, "run")} made twice with equal digests`,
+			`${plural(counts.rerun, "run")} made twice with equal digests` +
+			(counts.doublechecked === undefined ? "" : `, ${count(counts.doublechecked)} of them in another process too`),
 		...(faults.length > 0 ? [`planned faults: ${faults.join("; ")}`] : []),
 		...(writes > 0
 			? [`crash points: ${count(crossed)} durable writes of ${count(writes)} in the uninterrupted programs`]

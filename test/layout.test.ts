@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** The rooms, by the folder they live in, each with what it may import besides itself. */
+/** The rooms, by the folder they live in, and the package's entry, each with what it may import besides itself. */
 const ROOMS: ReadonlyMap<string, readonly RegExp[]> = new Map([
 	["sim/world", []],
 	["drivers", [/^sim\/world\//]],
@@ -17,6 +17,7 @@ const ROOMS: ReadonlyMap<string, readonly RegExp[]> = new Map([
 	["suites", [/^sim\/world\//, /^drivers\//, /^fixtures\//, /^reports\/model\.ts$/]],
 	["sim/explore", [/^sim\/world\//, /^drivers\//, /^fixtures\//, /^suites\//, /^reports\/model\.ts$/]],
 	["sim/cli", [/^(sim|drivers|fixtures|suites|reports)\//]],
+	["sim/index.ts", [/^sim\/(world|explore)\//, /^drivers\//, /^fixtures\//, /^suites\//, /^reports\/model\.ts$/]],
 	["reports", []],
 ]);
 
@@ -45,6 +46,7 @@ function violations(room: string, file: string, source: string): string[] {
 }
 
 function filesOf(room: string): string[] {
+	if (SOURCE.test(room)) return [room];
 	return readdirSync(join(ROOT, room), { recursive: true, encoding: "utf8" })
 		.filter((file) => SOURCE.test(file))
 		.map((file) => `${room}/${file.split(sep).join("/")}`)
@@ -68,7 +70,8 @@ test("every source of the project lives in a room, or is a test or a benchmark",
 		.filter((entry) => entry.isDirectory() && !/^(\.|node_modules$)/.test(entry.name))
 		.flatMap(({ name }) => filesOf(name));
 	const homeless = folders.filter(
-		(file) => !/^(test|bench)\//.test(file) && ![...ROOMS.keys()].some((room) => file.startsWith(`${room}/`)),
+		(file) =>
+			!/^(test|bench)\//.test(file) && ![...ROOMS.keys()].some((room) => file === room || file.startsWith(`${room}/`)),
 	);
 	expect(homeless).toEqual([]);
 });

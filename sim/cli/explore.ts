@@ -8,11 +8,12 @@ import { PROPERTIES } from "../../suites/index.ts";
 import type { Target } from "../../suites/run.ts";
 import { type CampaignResult, campaign } from "../explore/campaign.ts";
 import { keepFailures, readCorpus } from "../explore/corpus.ts";
+import { Doublecheck } from "../explore/doublecheck.ts";
 import { planOptions } from "../explore/plan.ts";
 import type { Commands } from "../explore/result.ts";
 import { type Shard, seedsOf, WHOLE } from "../explore/shard.ts";
 import { digestOf, formatShard, SHARD_FILE } from "../explore/shard-file.ts";
-import { drawingOptions, engineOption, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
+import { drawingOptions, engineOption, LOADER, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
 import { filesOf, makeReportDirectory, type PublishOptions, printReport, sayWritten, writeFiles } from "./publish.ts";
 import { progressOf, widthOf } from "./terminal.ts";
 import { VERSION } from "./version.ts";
@@ -28,6 +29,8 @@ export interface ExploreOptions extends RunOptions, PublishOptions {
 	readonly shard?: Shard;
 	/** Directory in which failures are kept. */
 	readonly corpus?: string;
+	/** Whether to make a sample of the runs in another process too. */
+	readonly doublecheck?: boolean;
 }
 
 /** Seeds of a campaign that says neither how many nor how long; under a minute on two cores of today. */
@@ -109,6 +112,8 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 	process.on("SIGINT", stop);
 	process.on("SIGTERM", stop);
 	let storedAt = startedAt;
+	const doublecheck =
+		options.doublecheck === true ? new Doublecheck({ engine: target.engine, loader: LOADER }) : undefined;
 	let result: CampaignResult;
 	try {
 		result = await campaign(explorer, {
@@ -119,6 +124,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 			expectations,
 			...(options.corpus === undefined || kept === undefined ? {} : { corpus: { directory: options.corpus, kept } }),
 			signal: stopped.signal,
+			...(doublecheck === undefined ? {} : { doublecheck }),
 			onProgress: progress.update,
 			onPart: (news, soFar) => {
 				for (const finding of news) progress.announce(announcement(finding));
@@ -130,6 +136,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 			...commands(options),
 		});
 	} finally {
+		doublecheck?.close();
 		progress.stop();
 		process.off("SIGINT", stop);
 		process.off("SIGTERM", stop);

@@ -42,6 +42,8 @@ const program = withTarget(new Command("pnpm sim"))
 	.option("--json", "print the report as JSON and nothing else")
 	.option("--quiet", "only findings and the verdict")
 	.option("--verbose", "with --seed: every event, reads included")
+	.option("--save <file>", "with --seed: write a reproducer of its failure")
+	.option("--doublecheck", "run in another process too, and compare")
 	.addHelpText(
 		"after",
 		`
@@ -51,6 +53,8 @@ Examples:
   pnpm sim --engine ./dist/index.js       your own build, against the known list
   pnpm sim --program queue-loop --for 5m  one program for five minutes
   pnpm sim --suite queue --report report  one suite, with files for CI
+  pnpm sim --seed 42 --save bug.repro     keep its failure in a file
+  pnpm sim replay bug.repro               does it still fail?
   pnpm sim list                           engines, suites, properties, programs
 
 Exit code: 0 everything held or failed as listed; 1 something new failed, or
@@ -61,6 +65,9 @@ something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 		const many = ["runs", "for", "shard", "corpus"].find((name) => options[name] !== undefined);
 		if (single && many !== undefined) {
 			throw new UsageError(`--seed shows one run, and --${many} is for exploring many: give one or the other.`);
+		}
+		if (!single && options.save !== undefined) {
+			throw new UsageError("--save keeps one run; say which: pnpm sim --seed N --save FILE");
 		}
 		const report = single ? await show(options) : await explore(options);
 		process.exitCode = report.exitCode;
@@ -93,6 +100,32 @@ program
 	.action((directories, _options, command) => {
 		process.exitCode = merge(directories, command.optsWithGlobals()).exitCode;
 	});
+
+program
+	.command("replay")
+	.description("a reproducer again: does it still fail?")
+	.argument("<file>", "what --save or --report wrote")
+	.action(async (file, _options, command) => {
+		const { replay } = await import("./replay.ts");
+		process.exitCode = (await replay(file, ownOptions(command))).exitCode;
+	});
+
+program
+	.command("emit")
+	.description("a vitest file from a reproducer")
+	.argument("<file>", "what --save or --report wrote")
+	.option("--out <file>", "where to write it; standard output otherwise")
+	.option("--expect-failure", "a test that is red once the failure is fixed")
+	.action(async (file, _options, command) => {
+		const { emit } = await import("./emit.ts");
+		emit(file, ownOptions(command));
+	});
+
+/** Options of a command that is about a file; the engine is the file's unless one was named. */
+function ownOptions(command: Command) {
+	const { engine, ...options } = command.optsWithGlobals();
+	return command.getOptionValueSourceWithGlobals("engine") === "default" ? options : { ...options, engine };
+}
 
 async function main(): Promise<void> {
 	for (const command of [program, ...program.commands]) {

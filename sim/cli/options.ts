@@ -24,6 +24,9 @@ export interface RunOptions {
 	readonly expectations?: string;
 }
 
+/** What another process or thread needs to load this project's sources. */
+export const LOADER = new URL("./typescript/register.mjs", import.meta.url).href;
+
 /** A whole number from 1. */
 export function parseSeed(text: string): number {
 	return parseWhole(text, "a seed is a whole number from 1, e.g. --seed 42");

@@ -1,5 +1,4 @@
 /** `pnpm sim --seed N`: one run again, told as a story, with its verdict and digest. */
-
 import { UsageError } from "../../drivers/engine/contract.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
 import { json } from "../../reports/json.ts";
@@ -7,18 +6,27 @@ import type { Report } from "../../reports/model.ts";
 import { story } from "../../reports/story.ts";
 import { type Paint, plural, time, wrap } from "../../reports/text.ts";
 import type { Scenario } from "../../suites/scenario.ts";
-import { conditionsOf, judgeOne } from "../explore/campaign.ts";
+import { describeDifference } from "../explore/blame.ts";
+import { type CampaignResult, conditionsOf, judgeOne } from "../explore/campaign.ts";
+import { Doublecheck } from "../explore/doublecheck.ts";
 import type { Explorer, Judgement } from "../explore/explorer.ts";
+import { findingId, type Reproducer, reproducerOf, writeReproducer } from "../explore/reproducer.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { commands, reportOf, writeReport } from "./explore.ts";
-import { loadExpectations, prepare, type RunOptions } from "./options.ts";
+import { LOADER, loadExpectations, prepare, type RunOptions } from "./options.ts";
 import { paintFor, widthOf } from "./terminal.ts";
+
+type JudgedRun = ReturnType<typeof judgeOne>;
 
 export interface ShowOptions extends RunOptions {
 	readonly seed?: number;
 	/** Id of a known failure whose kept run is to be shown. */
 	readonly known?: string;
 	readonly verbose?: boolean;
+	/** File to write a reproducer to. */
+	readonly save?: string;
+	/** Whether to make the run in another process too. */
+	readonly doublecheck?: boolean;
 	readonly report?: string;
 	readonly json?: boolean;
 	readonly quiet?: boolean;
@@ -31,18 +39,55 @@ export async function show(options: ShowOptions): Promise<Report> {
 	const { scenario, program } = await inMacrotask(() => choose(explorer, options, expectations));
 	const { commandFor, commandForKnown } = commands(options);
 	const command = options.known === undefined ? commandFor(options.seed ?? 1) : commandForKnown(options.known);
-	const { result, judgement } = await inMacrotask(() =>
-		judgeOne(explorer, { scenario, program }, command, expectations),
-	);
+	const judged = await inMacrotask(() => judgeOne(explorer, { scenario, program }, command, expectations));
+	const { judgement } = judged;
+	const saved = options.save === undefined ? undefined : reproducerShown(judged, options);
+	const result = options.doublecheck === true ? await doublechecked(judged) : judged.result;
 	const digest = judgement.run.history.digest();
 	const settings = options.seed === undefined ? { known: options.known ?? "" } : { seed: options.seed };
 	const report = reportOf(result, target, settings, (performance.now() - startedAt) / 1_000, digest);
 
+	if (options.save !== undefined && saved !== undefined) writeReproducer(options.save, saved);
 	if (options.json === true) process.stdout.write(json(report));
-	else process.stdout.write(tellRun(explorer, judgement, program, scenario, report, options));
+	else {
+		const title = options.seed === undefined ? `known failure ${options.known}` : `seed ${options.seed}`;
+		process.stdout.write(tellRun({ title, explorer, judgement, report }, options));
+		if (saved !== undefined) process.stdout.write(`saved ${findingId(saved.finding)}: ${options.save}\n`);
+	}
 	if (options.report !== undefined)
 		writeReport(options.report, report, options.json === true || options.quiet === true);
 	return report;
+}
+
+/** The reproducer of the finding that is told first. @throws UsageError when there is none. */
+function reproducerShown({ result, judgement }: JudgedRun, options: ShowOptions): Reproducer {
+	const [first] = result.findings;
+	const shown = judgement.violations.find(
+		({ property, violation }) => first?.id === findingId({ property: property.id, kind: violation.kind }),
+	);
+	if (shown === undefined) {
+		const run = options.seed === undefined ? `The run of ${options.known}` : `Seed ${options.seed}`;
+		throw new UsageError(`${run} shows no failure, so there is nothing to save; give a run that fails.`);
+	}
+	return reproducerOf(judgement.run, shown);
+}
+
+/** The result, `invalid` when another process makes another history of the same run. */
+async function doublechecked({ result, judgement }: JudgedRun): Promise<CampaignResult> {
+	const { run } = judgement;
+	const doublecheck = new Doublecheck({ engine: run.target.engine, loader: LOADER });
+	try {
+		const difference = await doublecheck.compare(run.scenario, run.history);
+		if (difference === undefined) return result;
+		const { storage, engine } = run.target;
+		const lines = describeDifference(difference, ["here", "elsewhere"], (table, key) =>
+			storage.describeKey(table, key, engine.describeKey),
+		);
+		const problem = ["another process makes another history of this run", ...lines].join("\n");
+		return { ...result, verdict: "invalid", problems: [...result.problems, problem] };
+	} finally {
+		doublecheck.close();
+	}
 }
 
 function choose(
@@ -58,26 +103,31 @@ function choose(
 			`No known failure "${options.known}" of ${explorer.target.engine.name}; listed: ${ids.join(", ") || "none"}.`,
 		);
 	}
-	const program = explorer.programs.find(({ name }) => name === entry.scenario.program);
+	const program = explorer.programOf(entry.scenario);
 	if (program === undefined)
 		throw new UsageError(`The run of ${options.known} needs program ${entry.scenario.program}.`);
 	return { scenario: entry.scenario, program };
 }
 
-function tellRun(
-	explorer: Explorer,
-	{ run, violations, unfired }: Judgement,
-	program: Program,
-	scenario: Scenario,
-	report: Report,
-	options: ShowOptions,
+/** What there is to tell of one run. */
+export interface ToldRun {
+	/** How the run was asked for, e.g. `seed 42`. */
+	readonly title: string;
+	readonly explorer: Explorer;
+	readonly judgement: Judgement;
+	readonly report: Report;
+}
+
+/** One run as a story, with its verdict and digest, for the terminal. */
+export function tellRun(
+	{ title, explorer, judgement: { run, violations, unfired }, report }: ToldRun,
+	options: Pick<ShowOptions, "quiet" | "verbose" | "doublecheck">,
 ): string {
 	const paint = paintFor(process.stdout);
 	const width = widthOf(process.stdout);
-	const { engine, storage } = explorer.target;
-	const head = options.seed === undefined ? `known failure ${options.known}` : `seed ${options.seed}`;
+	const { program, scenario } = run;
 	const lines = [
-		paint.bold(`${head}: ${program.name} on ${engine.name}`),
+		paint.bold(`${title}: ${program.name} on ${explorer.target.engine.name}`),
 		wrap(program.summary, width, "  "),
 		wrap(conditionsOf(scenario, run.fired).join("; "), width, "  "),
 	];
@@ -89,7 +139,7 @@ function tellRun(
 				width,
 				paint,
 				verbose: options.verbose === true,
-				describeKey: (table, key) => storage.describeKey(table, key, engine.describeKey),
+				describeKey: explorer.describeKey,
 				remarks: violations.map(({ property, violation }) => ({
 					event: violation.event,
 					text: `${property.id}: ${violation.message}`,
@@ -98,6 +148,9 @@ function tellRun(
 		);
 	}
 	lines.push("", ...verdictLines(report, paint, width));
+	if (options.doublecheck === true && report.problems.length === 0) {
+		lines.push(wrap("made again in another process, time zone, locale and directory: equal to the byte", width, ""));
+	}
 	lines.push(
 		`${plural(run.events, "event")}, ${plural(run.writes, "durable write")}, ${time(run.endMs)} of virtual time`,
 		`digest ${report.digest}`,
@@ -106,13 +159,23 @@ function tellRun(
 }
 
 function verdictLines(report: Report, paint: Paint, width: number): string[] {
-	if (report.findings.length === 0) {
-		const held = report.properties.filter(({ verdict }) => verdict === "pass").length;
-		return [`${paint.green("pass")}  ${plural(held, "property").replace("propertys", "properties")} held`];
-	}
-	return report.findings.flatMap(({ verdict, id, reason, example }) => [
+	const findings = report.findings.flatMap(({ verdict, id, reason, example }) => [
 		`${verdict === "fail" ? paint.red("FAIL ") : paint.yellow("known")} ${paint.bold(id)}`,
 		wrap(example?.message ?? "", width, "      "),
 		...(reason === undefined ? [] : [paint.dim(wrap(reason, width, "      "))]),
 	]);
+	if (report.problems.length > 0) {
+		return [...findings, paint.red("INVALID"), ...report.problems.map((problem) => hanging(problem, width))];
+	}
+	if (findings.length > 0) return findings;
+	const held = report.properties.filter(({ verdict }) => verdict === "pass").length;
+	return [`${paint.green("pass")}  ${plural(held, "property").replace("propertys", "properties")} held`];
+}
+
+/** Lines wrapped one by one, each behind an indent that its own further lines exceed. */
+export function hanging(text: string, width: number): string {
+	return text
+		.split("\n")
+		.map((line) => wrap(line, width, "        ", "  "))
+		.join("\n");
 }

@@ -1,4 +1,2 @@
-/** The version of this tool, from its package. */
-import { createRequire } from "node:module";
-
-export const VERSION: string = (createRequire(import.meta.url)("../../package.json") as { version: string }).version;
+/** The version of this tool, as the command line says it. */
+export { VERSION } from "../explore/version.ts";

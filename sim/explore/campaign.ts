@@ -9,10 +9,12 @@ import type { Finding } from "../../reports/model.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { HarnessError } from "../world/harness-error.ts";
 import { inMacrotask } from "../world/interpose.ts";
+import { describeDifference } from "./blame.ts";
 import { type KeptFailure, keptFile } from "./corpus.ts";
+import type { Doublecheck } from "./doublecheck.ts";
 import type { Explorer, Judgement } from "./explorer.ts";
 import { planOptions } from "./plan.ts";
-import { Recorder } from "./recorder.ts";
+import { Recorder, rerunOf } from "./recorder.ts";
 import { type CampaignResult, type Commands, expectedOf, type Judging, resultOf } from "./result.ts";
 import { blocksOf, type Shard, seedsOf, WHOLE } from "./shard.ts";
 import type { ExplorerSpec } from "./spec.ts";
@@ -20,7 +22,7 @@ import { Tally, type TallyData } from "./tally.ts";
 import { type Exploration, unitsOf, type Work } from "./work.ts";
 import { type Lane, mainLane, WorkerLost, workerLane } from "./workers.ts";
 
-export { conditionsOf, firstDifference } from "./recorder.ts";
+export { conditionsOf } from "./recorder.ts";
 export type { CampaignResult } from "./result.ts";
 
 export interface CampaignOptions extends Partial<Commands> {
@@ -41,6 +43,8 @@ export interface CampaignOptions extends Partial<Commands> {
 	/** Where failures are kept, and what is there, by file; tried before the seeds. */
 	readonly corpus?: { readonly directory: string; readonly kept: ReadonlyMap<string, KeptFailure> };
 	readonly signal?: AbortSignal;
+	/** Makes the sample of seeds that is run twice once more, in another process. */
+	readonly doublecheck?: Doublecheck;
 	readonly onProgress?: (done: number, findings: number) => void;
 	/** Called whenever something was added, with the findings that are neither listed nor were there before. */
 	readonly onPart?: (news: readonly Finding[], soFar: () => CampaignResult) => void;
@@ -102,6 +106,9 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 				const { value: work } = works.next();
 				if (work === undefined) return;
 				await lane.run(work, add);
+				if (options.doublecheck !== undefined && !("search" in work)) {
+					for (const seed of rerunOf(work)) await doublecheck(explorer, seed, options.doublecheck, tally);
+				}
 			}
 		};
 		await Promise.all(
@@ -119,6 +126,22 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 		await Promise.all(lanes.map((lane) => lane.close()));
 	}
 	return resultOf(tally.data(), judging, interrupted());
+}
+
+/** Has another process make the run of a seed too. */
+async function doublecheck(explorer: Explorer, seed: number, elsewhere: Doublecheck, tally: Tally): Promise<void> {
+	try {
+		const { scenario, program } = explorer.draw(seed);
+		const { run } = await inMacrotask(() => explorer.judge(scenario, program));
+		const difference = await elsewhere.compare(scenario, run.history);
+		tally.counts.doublechecked = (tally.counts.doublechecked ?? 0) + 1;
+		if (difference === undefined) return;
+		const lines = describeDifference(difference, ["here", "elsewhere"], explorer.describeKey);
+		tally.problems.add(`seed ${seed} is another in another process: ${lines.join("\n")}`);
+	} catch (error) {
+		if (!(error instanceof HarnessError)) throw error;
+		tally.problems.add(error.message);
+	}
 }
 
 function judgingOf(options: CampaignOptions): Judging {

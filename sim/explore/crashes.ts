@@ -14,9 +14,9 @@ import { alike, type Run, type RunCrashPoint, type Snapshot } from "../../suites
 import type { Scenario } from "../../suites/scenario.ts";
 import { describeFault, type Fault, type FaultKind, type FaultPlan } from "../world/faults.ts";
 import { History, type HistoryEvent, type WorldEvents } from "../world/history.ts";
+import { describeDifference, firstDifference } from "./blame.ts";
 import { referenceScenario } from "./draw.ts";
 import type { Explorer, Judgement } from "./explorer.ts";
-import { firstDifference } from "./recorder.ts";
 import { StateKeys } from "./state-key.ts";
 
 /** Kinds of fault beyond the crash itself that widen what storage may do. */
@@ -147,7 +147,7 @@ export class CrashSearch {
 			this.#take(point, [], before ? point.world.writes - 1 : point.world.writes);
 		});
 		const { run } = judgement;
-		this.#windows = windowsOf(run, this.#crossed);
+		this.#windows = windowsOf(run, this.#crossed, this.#explorer.describeKey);
 		this.#options.onJudged(judgement);
 		this.#judgeWays();
 		for (const kind of ["refused", "lost-ack"] as const) {
@@ -223,8 +223,9 @@ export class CrashSearch {
 		const again = this.#explorer.judge(run.scenario, this.#program).run;
 		const difference = firstDifference(run.history, again.history);
 		if (difference !== undefined) {
+			const lines = describeDifference(difference, ["snapshot", "beginning"], this.#explorer.describeKey);
 			this.#options.onProblem(
-				`${describePlan(run.scenario.faults)} in ${this.#program.name}: taken up from a snapshot and run from the beginning, ${difference}`,
+				`${describePlan(run.scenario.faults)} in ${this.#program.name}: taken up from a snapshot it is another than from the beginning: ${lines.join("\n")}`,
 			);
 		}
 	}
@@ -323,8 +324,11 @@ function changes(what: string): boolean {
 	return !/\.(get|list)$/.test(what);
 }
 
-function windowsOf(run: Run, crossed: ReadonlyMap<number, number>): Mutable<CrashWindow>[] {
-	const { engine, storage } = run.target;
+function windowsOf(
+	run: Run,
+	crossed: ReadonlyMap<number, number>,
+	describeKey: (table: string, key: string) => string,
+): Mutable<CrashWindow>[] {
 	const effects = run.history.events.filter(({ kind }) => kind === "durable" || kind === "effect");
 	return [...effects, undefined].map((event, from) => {
 		const label = { operation: "end", detail: "" };
@@ -335,7 +339,7 @@ function windowsOf(run: Run, crossed: ReadonlyMap<number, number>): Mutable<Cras
 			const { what, mutations } = event.data as WorldEvents["durable"];
 			const [first] = mutations;
 			label.operation = what;
-			if (first !== undefined) label.detail = storage.describeKey(first.table, first.key, engine.describeKey);
+			if (first !== undefined) label.detail = describeKey(first.table, first.key);
 		}
 		return { from, ...label, crossed: crossed.get(from) ?? 0, crossedInRecovery: 0 };
 	});

@@ -49,6 +49,10 @@ export class Explorer {
 		return this.#space.programs;
 	}
 
+	/** What a stored key means, in a few words. */
+	readonly describeKey = (table: string, key: string): string =>
+		this.target.storage.describeKey(table, key, this.target.engine.describeKey);
+
 	/** The scenario of a seed. */
 	draw(seed: number): { scenario: Scenario; program: Program } {
 		return drawScenario(seed, this.#space);

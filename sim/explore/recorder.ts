@@ -9,14 +9,21 @@ import { skipped } from "../../suites/property.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { describeFault, type Fault } from "../world/faults.ts";
 import { HarnessError } from "../world/harness-error.ts";
-import { encodeEvent, type History, type WorldEvents } from "../world/history.ts";
+import type { WorldEvents } from "../world/history.ts";
 import type { Schedule } from "../world/schedule.ts";
+import { describeDifference, firstDifference } from "./blame.ts";
 import type { KeptFailure } from "./corpus.ts";
 import type { Explorer, Judgement } from "./explorer.ts";
+import type { Block } from "./shard.ts";
 import { isLesser, type Shown, Tally, type TallyData } from "./tally.ts";
 
 /** Every so many seeds one is run twice. */
 const RERUN_EVERY = 97;
+
+/** The seeds of a block that are run twice. */
+export function rerunOf({ first, step, count }: Block): number[] {
+	return Array.from({ length: count }, (_, i) => first + i * step).filter((seed) => seed % RERUN_EVERY === 0);
+}
 
 /** Where a run comes from: a seed, the list of known failures (by id of the entry), a file of the corpus, or none of these. */
 type Source = Pick<Shown, "seed" | "listed" | "file">;
@@ -122,7 +129,8 @@ export class Recorder {
 		if (again === undefined) return;
 		const difference = firstDifference(judgement.run.history, again.run.history);
 		if (difference !== undefined) {
-			this.#tally.problems.add(`seed ${judgement.run.scenario.seed} is not deterministic: ${difference}`);
+			const lines = describeDifference(difference, ["first", "again"], this.#explorer.describeKey);
+			this.#tally.problems.add(`seed ${judgement.run.scenario.seed} is not deterministic: ${lines.join("\n")}`);
 		}
 	}
 
@@ -217,17 +225,4 @@ function describeSchedule(schedule: Schedule): string {
 	return schedule.kind === "priorities"
 		? `priorities change at event ${schedule.changes.join(", ")}`
 		: `order of choice ${schedule.choices.join(",") || "0"}`;
-}
-
-/** Names the first event in which two histories differ; undefined when they are equal to the byte. */
-export function firstDifference(a: History, b: History): string | undefined {
-	const length = Math.max(a.events.length, b.events.length);
-	for (let i = 0; i < length; i++) {
-		const [left, right] = [a.events[i], b.events[i]];
-		if (left === undefined || right === undefined) return `event ${i} is there once only (${(left ?? right)?.kind})`;
-		if (Buffer.compare(encodeEvent(left), encodeEvent(right)) !== 0) {
-			return `event ${i} is ${left.kind} at ${left.at} ms, then ${right.kind} at ${right.at} ms, with different content`;
-		}
-	}
-	return undefined;
 }

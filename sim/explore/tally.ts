@@ -46,6 +46,8 @@ export interface Counts {
 	events: number;
 	durableWrites: number;
 	rerun: number;
+	/** Seeds that another process made too; absent when none was asked to. */
+	doublechecked?: number;
 }
 
 /** Records have their keys in order and lists are sorted sets: equal tallies are equal to the byte as JSON. */
@@ -126,7 +128,9 @@ export class Tally {
 
 	add(data: TallyData): void {
 		addAll(this.problems, data.problems);
-		for (const key of Object.keys(this.counts) as (keyof Counts)[]) this.counts[key] += data.counts[key];
+		for (const [key, n] of Object.entries(data.counts) as [keyof Counts, number][]) {
+			this.counts[key] = (this.counts[key] ?? 0) + n;
+		}
 		this.virtualMs += data.virtualMs;
 		for (const [id, { checked, skipped }] of Object.entries(data.checked)) {
 			const entry = this.property(id);
