@@ -1,4 +1,5 @@
 /** The report as text for a terminal or a log, at 80 columns by default. */
+import { searchText } from "./ledger.ts";
 import type { Finding, Report, Verdict } from "./model.ts";
 import { count, NO_PAINT, type Paint, plural, wrap } from "./text.ts";
 
@@ -13,7 +14,13 @@ export function terminal(report: Report, options: TerminalOptions = {}): string 
 	const width = options.width ?? 80;
 	const paint = options.paint ?? NO_PAINT;
 	const parts = report.findings.map((finding) => findingText(finding, width, paint));
-	if (options.quiet !== true) parts.push(propertyTable(report, width, paint), coverageText(report, width));
+	if (options.quiet !== true) {
+		parts.push(propertyTable(report, width, paint), coverageText(report, width));
+		const { searches = [] } = report.coverage;
+		// The ledger of one program is there to be read; those of all programs would bury the rest.
+		const full = new Set(searches.map(({ program }) => program)).size === 1;
+		parts.push(...searches.map((search) => searchText(search, width, paint, full)));
+	}
 	const kept = corpusText(report, width);
 	if (kept !== undefined) parts.push(kept);
 	parts.push(verdictText(report, width, paint));
@@ -109,11 +116,11 @@ function coverageText(report: Report, width: number): string {
 		`${plural(counts.runs, "run")} of ${plural(coverage.programs.length, "program")}, ${count(counts.interruptedRuns)} of them interrupted: ` +
 			`${plural(counts.crashes, "crash").replace("crashs", "crashes")}, ${plural(counts.evictions, "eviction")}, ` +
 			`${plural(counts.processes, "process").replace("processs", "processes")}, ${plural(counts.durableWrites, "durable write")}`,
-		`${count(timings.virtualDays)} days of virtual time in ${timings.seconds.toFixed(1)} s, ${count(timings.runsPerSecond)} runs/s; ` +
-			`${plural(counts.rerun, "run")} made twice with equal digests` +
+		`${count(timings.virtualDays)} days of virtual time in ${timings.seconds.toFixed(1)} s, ${count(timings.runsPerSecond)} runs/s` +
+			(counts.rerun === 0 ? "" : `; ${plural(counts.rerun, "run")} made twice with equal digests`) +
 			(counts.doublechecked === undefined ? "" : `, ${count(counts.doublechecked)} of them in another process too`),
 		...(faults.length > 0 ? [`planned faults: ${faults.join("; ")}`] : []),
-		...(writes > 0
+		...(writes > 0 && coverage.searches === undefined
 			? [`crash points: ${count(crossed)} durable writes of ${count(writes)} in the uninterrupted programs`]
 			: []),
 	]

@@ -2,17 +2,20 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { UsageError } from "../../drivers/engine/contract.ts";
+import type { HostingMode } from "../../drivers/engine/host.ts";
 import { exitCodeOf, type Finding, type Report, SCHEMA_VERSION } from "../../reports/model.ts";
 import { count, plural, wrap } from "../../reports/text.ts";
 import { PROPERTIES } from "../../suites/index.ts";
 import type { Target } from "../../suites/run.ts";
 import { type CampaignResult, campaign } from "../explore/campaign.ts";
 import { keepFailures, readCorpus } from "../explore/corpus.ts";
+import { WIDENING } from "../explore/crashes.ts";
 import { Doublecheck } from "../explore/doublecheck.ts";
 import { planOptions } from "../explore/plan.ts";
 import type { Commands } from "../explore/result.ts";
 import { type Shard, seedsOf, WHOLE } from "../explore/shard.ts";
 import { digestOf, formatShard, SHARD_FILE } from "../explore/shard-file.ts";
+import type { Exploration } from "../explore/work.ts";
 import { drawingOptions, engineOption, LOADER, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
 import { filesOf, makeReportDirectory, type PublishOptions, printReport, sayWritten, writeFiles } from "./publish.ts";
 import { progressOf, widthOf } from "./terminal.ts";
@@ -29,6 +32,9 @@ export interface ExploreOptions extends RunOptions, PublishOptions {
 	readonly shard?: Shard;
 	/** Directory in which failures are kept. */
 	readonly corpus?: string;
+	readonly explore: Exploration["kind"];
+	readonly depth?: number;
+	readonly mode?: HostingMode;
 	/** Whether to make a sample of the runs in another process too. */
 	readonly doublecheck?: boolean;
 }
@@ -40,7 +46,8 @@ const WRITE_EVERY_MS = 10_000;
 
 /** Explores, writes the report where it was asked for, and returns it. */
 export async function explore(options: ExploreOptions): Promise<Report> {
-	const { explorer, target, spec } = await prepare(options);
+	const exploration = explorationOf(options);
+	const { explorer, target, spec } = await prepare({ ...options, ...faultsOf(options, exploration) });
 	const expectations = loadExpectations(target.engine, options.expectations);
 	const kept = options.corpus === undefined ? undefined : readCorpus(options.corpus);
 	if (options.report !== undefined) makeReportDirectory(options.report);
@@ -54,7 +61,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 	}
 	const silent = options.quiet === true || options.json === true;
 	if (!silent) {
-		const amount = options.for === undefined ? `${count(seeds)} seeds` : `${options.for / 1_000} s`;
+		const amount = amountText(exploration, seeds, options.for);
 		const part = options.shard === undefined ? "" : `shard ${shard.i}/${shard.n}, `;
 		const subject = `Faultline ${VERSION}: ${target.engine.name} on ${target.storage.name} storage`;
 		const { programs, properties } = explorer;
@@ -65,7 +72,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 
 	const startedAt = performance.now();
 	const seconds = () => (performance.now() - startedAt) / 1_000;
-	const settings = settingsOf(options, runs);
+	const settings = settingsOf(options, runs, exploration);
 	const ownSettings = options.shard === undefined ? settings : { ...settings, shard: `${shard.i}/${shard.n}` };
 	const reportNow = (result: CampaignResult) => {
 		const report = reportOf(result, target, ownSettings, seconds());
@@ -100,7 +107,8 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 		return files;
 	};
 
-	const progress = progressOf(Number.isFinite(seeds) ? seeds : undefined, silent);
+	const ends = exploration.kind === "random" && Number.isFinite(seeds);
+	const progress = progressOf(ends ? seeds : undefined, silent);
 	const stopped = new AbortController();
 	const stop = () => {
 		// A second ctrl-c ends the process at once, as ever.
@@ -118,7 +126,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 	try {
 		result = await campaign(explorer, {
 			from: options.from,
-			...{ runs, shard },
+			...{ runs, shard, exploration },
 			...(options.for === undefined ? {} : { forMs: options.for }),
 			workers: { count: options.workers ?? availableParallelism(), spec },
 			expectations,
@@ -166,7 +174,7 @@ function identityOf({ name, version }: Target["engine"]): { name: string; versio
 }
 
 /** The commands that show a run of this campaign again. */
-export function commands(options: Pick<RunOptions, "engine" | "program">): Commands {
+export function commands(options: Pick<RunOptions, "engine" | "program" | "faults">): Commands {
 	const drawing = drawingOptions(options);
 	return {
 		commandFor: (seed) => `pnpm sim --seed ${seed}${drawing}`,
@@ -176,16 +184,53 @@ export function commands(options: Pick<RunOptions, "engine" | "program">): Comma
 	};
 }
 
-function settingsOf(options: ExploreOptions, runs: number): Report["settings"] {
+function settingsOf(options: ExploreOptions, runs: number, exploration: Exploration): Report["settings"] {
+	const { kind } = exploration;
 	return {
-		from: options.from,
-		...(Number.isFinite(runs) ? { runs } : {}),
+		...(kind === "random" ? { from: options.from, ...(Number.isFinite(runs) ? { runs } : {}) } : {}),
 		...(options.for === undefined ? {} : { forMs: options.for }),
 		...(options.program === undefined ? {} : { program: options.program }),
 		...(options.suite === undefined ? {} : { suite: options.suite }),
 		...(options.property === undefined ? {} : { property: options.property }),
-		explore: "random",
+		...(options.faults === undefined ? {} : { faults: options.faults }),
+		explore: kind,
+		...(kind === "random" ? {} : { modes: exploration.modes, depth: exploration.depth ?? "all" }),
 	};
+}
+
+const DEFAULT_DEPTH = 2;
+
+/** @throws UsageError for options that do not go together. */
+function explorationOf({ explore: kind, depth, mode, runs, faults }: ExploreOptions): Exploration {
+	if (kind === "random") {
+		const given = depth !== undefined ? "--depth" : mode !== undefined ? "--mode" : undefined;
+		if (given === undefined) return { kind };
+		throw new UsageError(`${given} is for --explore crashes or schedules; seeds draw theirs.`);
+	}
+	if (runs !== undefined) throw new UsageError(`--runs counts seeds; --explore ${kind} ends when it is exhausted.`);
+	const modes: readonly HostingMode[] = mode === undefined ? ["live", "yield"] : [mode];
+	if (kind === "schedules") {
+		if (faults !== undefined) throw new UsageError("--explore schedules interrupts nothing: leave --faults out.");
+		return { kind, modes, depth: depth ?? DEFAULT_DEPTH };
+	}
+	const wrong = faults?.find((fault) => fault !== "crash" && !WIDENING.includes(fault));
+	if (wrong !== undefined) {
+		throw new UsageError(`--explore crashes knows crash, ${WIDENING.join(", ")}; ${wrong} is for seeds.`);
+	}
+	return { kind, modes, depth: depth ?? DEFAULT_DEPTH, kinds: (faults ?? []).filter((fault) => fault !== "crash") };
+}
+
+/** The kinds of fault that must strike, or the result counts for nothing. */
+function faultsOf({ faults }: ExploreOptions, exploration: Exploration): Pick<RunOptions, "faults"> {
+	if (exploration.kind === "random") return faults === undefined ? {} : { faults };
+	return { faults: exploration.kind === "schedules" ? [] : ["crash", ...exploration.kinds] };
+}
+
+function amountText(exploration: Exploration, seeds: number, forMs: number | undefined): string {
+	const within = forMs === undefined ? "" : ` within ${forMs / 1_000} s`;
+	if (exploration.kind === "crashes") return `every crash state to depth ${exploration.depth}${within}`;
+	if (exploration.kind === "schedules") return `every order to ${plural(exploration.depth ?? 0, "departure")}${within}`;
+	return forMs === undefined ? `${count(seeds)} seeds` : `${forMs / 1_000} s`;
 }
 
 export function reportOf(
@@ -207,7 +252,10 @@ export function reportOf(
 		counts: result.counts,
 		findings: result.findings,
 		properties: result.properties,
-		coverage: { faults: result.faults, programs: result.programs },
+		coverage: {
+			...{ faults: result.faults, programs: result.programs },
+			...(result.searches.length === 0 ? {} : { searches: result.searches }),
+		},
 		timings: {
 			seconds: Number(seconds.toFixed(3)),
 			runsPerSecond: Number((result.counts.runs / Math.max(seconds, 0.001)).toFixed(1)),

@@ -1,13 +1,24 @@
 /** The command line: what can be said, and what is run for it. */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { UsageError } from "../../drivers/engine/contract.ts";
 import { NEWEST } from "../../drivers/engine/rivet/engine.ts";
 import { ExpectationError } from "../../fixtures/expectations/expectations.ts";
+import { USUAL_FAULTS } from "../explore/draw.ts";
 import { HarnessError } from "../world/harness-error.ts";
 import { expectations } from "./expectations.ts";
 import { DEFAULT_RUNS, explore } from "./explore.ts";
 import { merge } from "./merge.ts";
-import { parseDuration, parseNames, parseRuns, parseSeed, parseShard, parseWorkers } from "./options.ts";
+import {
+	parseDepth,
+	parseDuration,
+	parseFaults,
+	parseNames,
+	parseOrder,
+	parseRuns,
+	parseSeed,
+	parseShard,
+	parseWorkers,
+} from "./options.ts";
 import { show } from "./show.ts";
 import { widthOf } from "./terminal.ts";
 import { VERSION } from "./version.ts";
@@ -21,6 +32,7 @@ function withTarget(command: Command): Command {
 		.option("--program <names>", "only these programs, with commas between", parseNames)
 		.option("--suite <names>", "only the properties of these suites", parseNames)
 		.option("--property <ids>", "only these properties", parseNames)
+		.option("--faults <kinds>", `what goes wrong (default: ${[...USUAL_FAULTS].join(",")})`, parseFaults)
 		.option("--expectations <file>", 'another list of known failures, or "none"');
 }
 
@@ -35,6 +47,15 @@ const program = withTarget(new Command("pnpm sim"))
 	.option("--runs <n>", `how many seeds to explore (default: ${DEFAULT_RUNS})`, parseRuns)
 	.option("--for <duration>", "explore for so long: 30s, 10m, 8h", parseDuration)
 	.option("--from <seed>", "the first seed", parseSeed, 1)
+	.addOption(
+		new Option("--explore <how>", "seeds at random, every crash state, or every order of what is pending")
+			.choices(["random", "crashes", "schedules"])
+			.default("random"),
+	)
+	.option("--depth <n>", "crashes one after the other, or departures from the usual order (default: 2)", parseDepth)
+	.addOption(new Option("--mode <mode>", "host in this way only").choices(["live", "yield"]))
+	.option("--plan <faults>", 'show one program under these faults: "crash after durable write 4"')
+	.option("--order <places>", "show one program in this order of what is pending", parseOrder)
 	.option("--workers <n>", "threads to explore with (default: one a core)", parseWorkers)
 	.option("--shard <i/n>", "only the seeds of shard i of n; merge joins them", parseShard)
 	.option("--corpus <dir>", "keep what fails there, and try it first next time")
@@ -53,6 +74,7 @@ Examples:
   pnpm sim --engine ./dist/index.js       your own build, against the known list
   pnpm sim --program queue-loop --for 5m  one program for five minutes
   pnpm sim --suite queue --report report  one suite, with files for CI
+  pnpm sim --explore crashes --program queue-loop    every crash state, twice
   pnpm sim --seed 42 --save bug.repro     keep its failure in a file
   pnpm sim replay bug.repro               does it still fail?
   pnpm sim list                           engines, suites, properties, programs
@@ -61,15 +83,15 @@ Exit code: 0 everything held or failed as listed; 1 something new failed, or
 something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 	)
 	.action(async (options) => {
-		const single = options.seed !== undefined || options.known !== undefined;
+		const single = ["seed", "known", "plan", "order"].find((name) => options[name] !== undefined);
 		const many = ["runs", "for", "shard", "corpus"].find((name) => options[name] !== undefined);
-		if (single && many !== undefined) {
-			throw new UsageError(`--seed shows one run, and --${many} is for exploring many: give one or the other.`);
+		if (single !== undefined && many !== undefined) {
+			throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);
 		}
-		if (!single && options.save !== undefined) {
+		if (single === undefined && options.save !== undefined) {
 			throw new UsageError("--save keeps one run; say which: pnpm sim --seed N --save FILE");
 		}
-		const report = single ? await show(options) : await explore(options);
+		const report = single !== undefined ? await show(options) : await explore(options);
 		process.exitCode = report.exitCode;
 	});
 

@@ -11,9 +11,11 @@ import { PROPERTIES, SUITES } from "../../suites/index.ts";
 import type { Property } from "../../suites/property.ts";
 import type { Target } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
+import { FAULT_KINDS } from "../explore/draw.ts";
 import type { Explorer } from "../explore/explorer.ts";
 import type { Shard } from "../explore/shard.ts";
 import { type ExplorerSpec, explorerFrom } from "../explore/spec.ts";
+import type { FaultKind } from "../world/faults.ts";
 
 /** Options of every command that runs something, as commander hands them over. */
 export interface RunOptions {
@@ -22,6 +24,8 @@ export interface RunOptions {
 	readonly suite?: readonly string[];
 	readonly property?: readonly string[];
 	readonly expectations?: string;
+	/** Kinds of fault; the usual ones when absent. */
+	readonly faults?: readonly FaultKind[];
 }
 
 /** What another process or thread needs to load this project's sources. */
@@ -55,6 +59,25 @@ function parseWhole(text: string, rule: string): number {
 	return n;
 }
 
+export function parseDepth(text: string): number {
+	return parseWhole(text, "a depth is a whole number from 1, e.g. --depth 3");
+}
+
+export function parseFaults(text: string): FaultKind[] {
+	return parseNames(text).map((name) => {
+		const kind = FAULT_KINDS.find((known) => known === name);
+		if (kind !== undefined) return kind;
+		throw new InvalidArgumentError(`unknown fault "${name}"; choose from ${FAULT_KINDS.join(", ")}`);
+	});
+}
+
+/** `0,2,1`: what to run next at each choice. */
+export function parseOrder(text: string): number[] {
+	const order = text.split(",").map(Number);
+	if (order.every((choice) => Number.isSafeInteger(choice) && choice >= 0) && /\d/.test(text)) return order;
+	throw new InvalidArgumentError("an order is a list of places from 0, e.g. --order 0,2,1");
+}
+
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** `90s`, `10m`, `8h` in milliseconds. */
@@ -86,6 +109,7 @@ export async function prepare(
 		engine: options.engine,
 		programs: programs.map(({ name }) => name),
 		properties: properties.map(({ id }) => id),
+		...(options.faults === undefined ? {} : { faults: options.faults }),
 	};
 	const explorer = await explorerFrom(spec);
 	const { target } = explorer;
@@ -164,9 +188,10 @@ export function loadExpectations(engine: Engine, file: string | undefined): Expe
 }
 
 /** The options that decide what a seed means, as they are typed; without the defaults. */
-export function drawingOptions(options: Pick<RunOptions, "engine" | "program">): string {
+export function drawingOptions(options: Pick<RunOptions, "engine" | "program" | "faults">): string {
 	const program = options.program === undefined ? "" : ` --program ${options.program.join(",")}`;
-	return program + engineOption(options);
+	const faults = options.faults === undefined ? "" : ` --faults ${options.faults.join(",")}`;
+	return program + faults + engineOption(options);
 }
 
 /** ` --engine NAME`, unless it is the default. */

@@ -1,5 +1,6 @@
 /** `pnpm sim --seed N`: one run again, told as a story, with its verdict and digest. */
 import { UsageError } from "../../drivers/engine/contract.ts";
+import type { HostingMode } from "../../drivers/engine/host.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
 import { json } from "../../reports/json.ts";
 import type { Report } from "../../reports/model.ts";
@@ -10,6 +11,7 @@ import { describeDifference } from "../explore/blame.ts";
 import { type CampaignResult, conditionsOf, judgeOne } from "../explore/campaign.ts";
 import { Doublecheck } from "../explore/doublecheck.ts";
 import type { Explorer, Judgement } from "../explore/explorer.ts";
+import { parsePlan, plannedScenario } from "../explore/plan.ts";
 import { findingId, type Reproducer, reproducerOf, writeReproducer } from "../explore/reproducer.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { commands, reportOf, writeReport } from "./explore.ts";
@@ -22,6 +24,10 @@ export interface ShowOptions extends RunOptions {
 	readonly seed?: number;
 	/** Id of a known failure whose kept run is to be shown. */
 	readonly known?: string;
+	/** Faults that strike the one program, in words, and the order of what is pending. */
+	readonly plan?: string;
+	readonly order?: readonly number[];
+	readonly mode?: HostingMode;
 	readonly verbose?: boolean;
 	/** File to write a reproducer to. */
 	readonly save?: string;
@@ -37,20 +43,22 @@ export async function show(options: ShowOptions): Promise<Report> {
 	const expectations = loadExpectations(target.engine, options.expectations);
 	const startedAt = performance.now();
 	const { scenario, program } = await inMacrotask(() => choose(explorer, options, expectations));
-	const { commandFor, commandForKnown } = commands(options);
-	const command = options.known === undefined ? commandFor(options.seed ?? 1) : commandForKnown(options.known);
+	const { commandFor, commandForKnown, commandForScenario } = commands(options);
+	const { seed, known } = options;
+	const command =
+		known !== undefined ? commandForKnown(known) : seed !== undefined ? commandFor(seed) : commandForScenario(scenario);
 	const judged = await inMacrotask(() => judgeOne(explorer, { scenario, program }, command, expectations));
 	const { judgement } = judged;
 	const saved = options.save === undefined ? undefined : reproducerShown(judged, options);
 	const result = options.doublecheck === true ? await doublechecked(judged) : judged.result;
 	const digest = judgement.run.history.digest();
-	const settings = options.seed === undefined ? { known: options.known ?? "" } : { seed: options.seed };
+	const settings = known !== undefined ? { known } : seed !== undefined ? { seed } : { plan: options.plan ?? "" };
 	const report = reportOf(result, target, settings, (performance.now() - startedAt) / 1_000, digest);
 
 	if (options.save !== undefined && saved !== undefined) writeReproducer(options.save, saved);
 	if (options.json === true) process.stdout.write(json(report));
 	else {
-		const title = options.seed === undefined ? `known failure ${options.known}` : `seed ${options.seed}`;
+		const title = known !== undefined ? `known failure ${known}` : seed !== undefined ? `seed ${seed}` : "as planned";
 		process.stdout.write(tellRun({ title, explorer, judgement, report }, options));
 		if (saved !== undefined) process.stdout.write(`saved ${findingId(saved.finding)}: ${options.save}\n`);
 	}
@@ -66,7 +74,8 @@ function reproducerShown({ result, judgement }: JudgedRun, options: ShowOptions)
 		({ property, violation }) => first?.id === findingId({ property: property.id, kind: violation.kind }),
 	);
 	if (shown === undefined) {
-		const run = options.seed === undefined ? `The run of ${options.known}` : `Seed ${options.seed}`;
+		const { seed, known } = options;
+		const run = known !== undefined ? `The run of ${known}` : seed !== undefined ? `Seed ${seed}` : "The planned run";
 		throw new UsageError(`${run} shows no failure, so there is nothing to save; give a run that fails.`);
 	}
 	return reproducerOf(judgement.run, shown);
@@ -95,7 +104,8 @@ function choose(
 	options: ShowOptions,
 	expectations: ReturnType<typeof loadExpectations>,
 ): { scenario: Scenario; program: Program } {
-	if (options.known === undefined) return explorer.draw(options.seed ?? 1);
+	if (options.seed !== undefined) return explorer.draw(options.seed);
+	if (options.known === undefined) return planned(explorer, options);
 	const entry = expectations.find(({ property, kind }) => `${property}/${kind}` === options.known);
 	if (entry === undefined) {
 		const ids = expectations.map(({ property, kind }) => `${property}/${kind}`);
@@ -107,6 +117,15 @@ function choose(
 	if (program === undefined)
 		throw new UsageError(`The run of ${options.known} needs program ${entry.scenario.program}.`);
 	return { scenario: entry.scenario, program };
+}
+
+/** @throws UsageError unless one program is named, and the plan is one. */
+function planned(explorer: Explorer, { program: names, plan = "", mode = "live", order }: ShowOptions) {
+	const program = explorer.programs.find(({ name }) => name === names?.[0]);
+	if (program === undefined || names?.length !== 1) {
+		throw new UsageError("--plan and --order are about one program; name it: --program NAME");
+	}
+	return { program, scenario: plannedScenario(program, mode, parsePlan(plan), order) };
 }
 
 /** What there is to tell of one run. */

@@ -53,6 +53,11 @@ export class Explorer {
 	readonly describeKey = (table: string, key: string): string =>
 		this.target.storage.describeKey(table, key, this.target.engine.describeKey);
 
+	/** Kinds of fault that plans are made of. */
+	get faults(): ReadonlySet<FaultKind> {
+		return this.#space.faults;
+	}
+
 	/** The scenario of a seed. */
 	draw(seed: number): { scenario: Scenario; program: Program } {
 		return drawScenario(seed, this.#space);

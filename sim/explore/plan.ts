@@ -10,16 +10,21 @@ import type { Scenario } from "../../suites/scenario.ts";
 import { describeFault, type FaultPlan, parseFault } from "../world/faults.ts";
 import { referenceScenario } from "./draw.ts";
 
+/** A plan without faults. */
+const NOTHING = "none";
+
 /** ` --program queue-loop --mode live --plan "crash after durable write 4"` */
 export function planOptions({ program, hosting, faults, schedule }: Scenario): string {
 	const parts = [`--program ${program}`, `--mode ${hosting.mode}`];
-	if (faults.length > 0) parts.push(`--plan "${faults.map(describeFault).join("; ")}"`);
+	const plan = faults.length === 0 ? NOTHING : `"${faults.map(describeFault).join("; ")}"`;
+	if (faults.length > 0 || schedule === undefined) parts.push(`--plan ${plan}`);
 	if (schedule?.kind === "choices") parts.push(`--order ${schedule.choices.join(",") || "0"}`);
 	return parts.map((part) => ` ${part}`).join("");
 }
 
 /** @throws UsageError naming the part that describes no fault. */
 export function parsePlan(text: string): FaultPlan {
+	if (text.trim() === NOTHING) return [];
 	return text
 		.split(";")
 		.filter((part) => part.trim() !== "")

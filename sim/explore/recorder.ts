@@ -110,6 +110,7 @@ export class Recorder {
 	#begin(): Tally {
 		const tally = new Tally();
 		for (const { id } of this.#explorer.properties) tally.property(id);
+		for (const kind of this.#explorer.faults) tally.fault(kind);
 		return tally;
 	}
 

@@ -104,16 +104,23 @@ export function expectedOf<T extends Listed>(tally: Pick<TallyData, "checked">, 
 const ORDER: readonly Verdict[] = ["fail", "fixed", "known", "pass"];
 /** Fewer than so many planned faults of a kind prove nothing by not striking. */
 const ENOUGH_PLANNED = 50;
+/** So many seeds draw every kind that they may draw. */
+const ENOUGH_RUNS = 2_000;
 
 function worst(verdicts: readonly Verdict[]): Verdict {
 	return ORDER.find((verdict) => verdicts.includes(verdict)) ?? "pass";
 }
 
-function problemsOf({ problems, counts, faults }: TallyData, interrupted: boolean): string[] {
+function problemsOf({ problems, counts, faults, searches }: TallyData, interrupted: boolean): string[] {
 	const all = [...problems];
 	if (counts.runs === 0 && all.length === 0 && !interrupted) all.push("nothing was run");
+	const searched = Object.values(searches);
+	const isThorough =
+		searched.length > 0 ? searched.every(({ exhausted }) => exhausted) : counts.runs >= ENOUGH_RUNS && !interrupted;
 	for (const [kind, { planned, fired }] of Object.entries(faults)) {
-		if (planned >= ENOUGH_PLANNED && fired === 0) all.push(`${planned} ${kind} faults were planned and none struck`);
+		if (fired > 0) continue;
+		if (planned >= ENOUGH_PLANNED) all.push(`${planned} ${kind} faults were planned and none struck`);
+		else if (isThorough) all.push(`${kind} faults were to be tried, and none found a place to strike`);
 	}
 	return all;
 }
