@@ -12,7 +12,7 @@ import { type CampaignResult, conditionsOf, judgeOne } from "../explore/campaign
 import { Doublecheck } from "../explore/doublecheck.ts";
 import type { Explorer, Judgement } from "../explore/explorer.ts";
 import { parsePlan, plannedScenario } from "../explore/plan.ts";
-import { findingId, type Reproducer, reproducerOf, writeReproducer } from "../explore/reproducer.ts";
+import type { Shown } from "../explore/reproducer.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { commands, reportOf, writeReport } from "./explore.ts";
 import { LOADER, loadExpectations, prepare, type RunOptions } from "./options.ts";
@@ -49,36 +49,42 @@ export async function show(options: ShowOptions): Promise<Report> {
 		known !== undefined ? commandForKnown(known) : seed !== undefined ? commandFor(seed) : commandForScenario(scenario);
 	const judged = await inMacrotask(() => judgeOne(explorer, { scenario, program }, command, expectations));
 	const { judgement } = judged;
-	const saved = options.save === undefined ? undefined : reproducerShown(judged, options);
+	const shown = options.save === undefined ? undefined : shownFirst(judged, options);
 	const result = options.doublecheck === true ? await doublechecked(judged) : judged.result;
 	const digest = judgement.run.history.digest();
 	const settings = known !== undefined ? { known } : seed !== undefined ? { seed } : { plan: options.plan ?? "" };
 	const report = reportOf(result, target, settings, (performance.now() - startedAt) / 1_000, digest);
 
-	if (options.save !== undefined && saved !== undefined) writeReproducer(options.save, saved);
+	if (options.save !== undefined && shown !== undefined) {
+		// Loaded when asked for: only a reproducer needs its schema and its compression.
+		const { reproducerOf, writeReproducer } = await import("../explore/reproducer.ts");
+		writeReproducer(options.save, reproducerOf(judgement.run, shown));
+	}
 	if (options.json === true) process.stdout.write(json(report));
 	else {
 		const title = known !== undefined ? `known failure ${known}` : seed !== undefined ? `seed ${seed}` : "as planned";
 		process.stdout.write(tellRun({ title, explorer, judgement, report }, options));
-		if (saved !== undefined) process.stdout.write(`saved ${findingId(saved.finding)}: ${options.save}\n`);
+		if (shown !== undefined) process.stdout.write(`saved ${idOf(shown)}: ${options.save}\n`);
 	}
 	if (options.report !== undefined)
 		writeReport(options.report, report, options.json === true || options.quiet === true);
 	return report;
 }
 
-/** The reproducer of the finding that is told first. @throws UsageError when there is none. */
-function reproducerShown({ result, judgement }: JudgedRun, options: ShowOptions): Reproducer {
+/** The finding that is told first. @throws UsageError when there is none. */
+function shownFirst({ result, judgement }: JudgedRun, options: ShowOptions): Shown {
 	const [first] = result.findings;
-	const shown = judgement.violations.find(
-		({ property, violation }) => first?.id === findingId({ property: property.id, kind: violation.kind }),
-	);
+	const shown = judgement.violations.find((candidate) => idOf(candidate) === first?.id);
 	if (shown === undefined) {
 		const { seed, known } = options;
 		const run = known !== undefined ? `The run of ${known}` : seed !== undefined ? `Seed ${seed}` : "The planned run";
 		throw new UsageError(`${run} shows no failure, so there is nothing to save; give a run that fails.`);
 	}
-	return reproducerOf(judgement.run, shown);
+	return shown;
+}
+
+function idOf({ property, violation }: Shown): string {
+	return `${property.id}/${violation.kind}`;
 }
 
 /** The result, `invalid` when another process makes another history of the same run. */
