@@ -83,7 +83,8 @@ Exit code: 0 everything held or failed as listed; 1 something new failed, or
 something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 	)
 	.action(async (options) => {
-		const single = ["seed", "known", "plan", "order"].find((name) => options[name] !== undefined);
+		const singling = options.explore === "random" ? ["seed", "known", "plan", "order"] : ["known", "plan", "order"];
+		const single = singling.find((name) => options[name] !== undefined);
 		const many = ["runs", "for", "shard", "corpus"].find((name) => options[name] !== undefined);
 		if (single !== undefined && many !== undefined) {
 			throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);

@@ -28,6 +28,8 @@ export interface CrashSearchOptions {
 	/** Which of `WIDENING` the storage may do besides crashing. */
 	readonly kinds: ReadonlySet<FaultKind>;
 	/** Each run made, judged. */
+	/** What is searched; the uninterrupted program, without latency, when absent. */
+	readonly base?: Scenario;
 	readonly onJudged: (judgement: Judgement) => void;
 	readonly onProblem: (problem: string) => void;
 }
@@ -109,7 +111,7 @@ export class CrashSearch {
 		this.#explorer = explorer;
 		this.#program = program;
 		this.#options = options;
-		this.#scenario = referenceScenario(program, mode);
+		this.#scenario = options.base ?? referenceScenario(program, mode);
 		for (const kind of ["crash", ...options.kinds] as const) this.#faults.set(kind, { ways: 0, places: new Set() });
 	}
 
