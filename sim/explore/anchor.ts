@@ -171,7 +171,14 @@ export function moved(fault: Fault, place: number, shift = 0): Fault | undefined
 	return place + shift < 1 ? undefined : { ...fault, [coordinate]: place + shift };
 }
 
-function coordinateOf(fault: Fault): Coordinate {
+/** The same fault at the first place there is. */
+export function earliest(fault: Fault): Fault {
+	const coordinate = coordinateOf(fault);
+	if (fault.kind === "crash" && "side" in fault) return { ...fault, write: 1, side: "before" };
+	return { ...fault, [coordinate]: 1 };
+}
+
+export function coordinateOf(fault: Fault): Coordinate {
 	return COORDINATES.find((coordinate) => coordinate in fault) as Coordinate;
 }
 

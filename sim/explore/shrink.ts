@@ -13,13 +13,15 @@ import { awaited, isWellFormed, lessened, replaced, statementAt, unwrapped } fro
 import { countStatements } from "../../fixtures/generators/interpret.ts";
 import type { Statement } from "../../fixtures/generators/statement.ts";
 import type { Program, ProgramInput } from "../../fixtures/programs/program.ts";
-import type { Run } from "../../suites/run.ts";
+import { execute, type Run } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
+import { getOrInsert } from "../world/collections.ts";
 import type { Fault } from "../world/faults.ts";
 import { HarnessError } from "../world/harness-error.ts";
 import type { WorldEvents } from "../world/history.ts";
 import { inMacrotask } from "../world/interpose.ts";
-import { type Anchor, moved, placeOf, strikesOf, Tracer } from "./anchor.ts";
+import { type Anchor, coordinateOf, earliest, moved, placeOf, strikesOf, Tracer } from "./anchor.ts";
+import { referenceScenario } from "./draw.ts";
 import { Explorer, type Judgement } from "./explorer.ts";
 import {
 	decidedCrashes,
@@ -135,11 +137,23 @@ interface Effort {
 	readonly places: readonly number[];
 	/** By how many half places the faults are moved from there, all together. */
 	readonly shifts: readonly number[];
+	/** Half places after the fault before that one fault is tried at, wherever its anchor says; the others keep to theirs. */
+	readonly anywhere: readonly number[];
 	readonly seeds: readonly string[];
 }
 
-const QUICK: Effort = { places: [0, 4, 2, 1], shifts: [0], seeds: [] };
-const PATIENT: Effort = { places: [0, 8, 3, 2], shifts: [0, 8, 4, 2, 1], seeds: SEEDS };
+const QUICK: Effort = { places: [0, 4, 2, 1], shifts: [0], anywhere: [0], seeds: [] };
+const PATIENT: Effort = { places: [0, 8, 3, 2], shifts: [0, 8, 4, 1], anywhere: [0, 96, 64, 48, 24], seeds: SEEDS };
+
+/** How far faults may be from where they were. */
+interface Room {
+	readonly places: number;
+	readonly shifts: number;
+	readonly anywhere?: { readonly fault: number; readonly halves: number };
+}
+
+/** Each fault at the likeliest place. */
+const STILL: Room = { places: 1, shifts: 0 };
 
 /** The entry of a list by number of faults, of which the last holds for all beyond. */
 function byFaults(list: readonly number[], count: number): number {
@@ -151,11 +165,32 @@ const EARLY_PLACES = 16;
 /** How many programs and runs are kept for when they are needed again. */
 const KEPT = 64;
 
+/** Virtual milliseconds a candidate's uninterrupted run gets beyond twice that of the original. */
+const SLACK_MS = 600_000;
+
+/** Gives up on programs that go on for ever once something was taken from them, such as loops that poll. */
+class BoundedExplorer extends Explorer {
+	/** Virtual milliseconds; as long as any run may take until it is set. */
+	boundMs: number | undefined;
+	readonly #references = new WeakMap<Program, Map<HostingMode, Run>>();
+
+	override reference(program: Program, mode: HostingMode): Run {
+		const runs = this.#references.get(program) ?? new Map<HostingMode, Run>();
+		this.#references.set(program, runs);
+		return getOrInsert(runs, mode, () => execute(referenceScenario(program, mode), program, this.target, this.boundMs));
+	}
+
+	/** Whether the uninterrupted run is there already. */
+	knows(program: Program, mode: HostingMode): boolean {
+		return this.#references.get(program)?.has(mode) === true;
+	}
+}
+
 class Search {
 	runs = 0;
 	readonly #original: Explorer;
 	/** The same target, traced, with the one property that matters. */
-	readonly #explorer: Explorer;
+	readonly #explorer: BoundedExplorer;
 	readonly #tracer: Tracer;
 	readonly #failure: Failure;
 	readonly #scenario: Scenario;
@@ -166,8 +201,6 @@ class Search {
 	readonly #refused = new Set<string>();
 	readonly #programs = new Map<string, Program>();
 	readonly #known = new Map<string, Run>();
-	/** In which modes the uninterrupted run of a program was made. */
-	readonly #referenced = new WeakMap<Program, Set<HostingMode>>();
 
 	constructor(explorer: Explorer, scenario: Scenario, failure: Failure) {
 		this.#original = explorer;
@@ -175,7 +208,7 @@ class Search {
 		this.#failure = failure;
 		this.#tracer = new Tracer(explorer.target);
 		const properties = explorer.properties.filter(({ id }) => id === failure.property);
-		this.#explorer = new Explorer(this.#tracer.target, explorer.programs, properties);
+		this.#explorer = new BoundedExplorer(this.#tracer.target, explorer.programs, properties);
 	}
 
 	get best(): Best {
@@ -186,7 +219,9 @@ class Search {
 	begin(): Judgement {
 		const program = this.programOf(this.#scenario);
 		const judgement = this.#explorer.judge(this.#scenario, program);
-		this.#end = this.#explorer.reference(program, this.#scenario.hosting.mode).outcome;
+		const { outcome, endMs } = this.#explorer.reference(program, this.#scenario.hosting.mode);
+		this.#end = outcome;
+		this.#explorer.boundMs = 2 * endMs + SLACK_MS;
 		this.runs += 2;
 		if (!this.#fails(judgement)) {
 			const { property, kind } = this.#failure;
@@ -373,8 +408,10 @@ class Search {
 			const { scenario, anchors } = this.best;
 			const { fault } = anchors[i] as Anchor;
 			for (let place = 1; place < Math.min(placeOf(fault), EARLY_PLACES); place++) {
-				const earlier: Anchor = { fault: { ...fault, ...moved(fault, place) } as Fault, references: [] };
-				if (!(yield* this.#attempt({ scenario, anchors: anchors.with(i, earlier) }))) continue;
+				const earlier = moved(fault, place);
+				if (earlier === undefined) continue;
+				const candidate = { scenario, anchors: anchors.with(i, { fault: earlier, references: [] }) };
+				if (!(yield* this.#attempt(candidate))) continue;
 				found = true;
 				break;
 			}
@@ -393,34 +430,58 @@ class Search {
 	*#attempt(candidate: Candidate): Steps {
 		const { scenario, anchors } = candidate;
 		const raw = { ...scenario, faults: anchors.map(({ fault }) => fault) };
-		if (!this.#isSmaller({ ...raw, faults: raw.faults.map((fault) => ({ ...fault, ...moved(fault, 1) }) as Fault) }))
-			return false;
+		// Whatever places its faults come to.
+		if (!this.#isSmaller({ ...raw, faults: raw.faults.map(earliest) })) return false;
 		if ((yield* this.#look(raw)) === "taken") return true;
-		const shifts = byFaults(this.#effort.shifts, anchors.length);
-		if (yield* this.#place(candidate, [], shifts)) return true;
-		for (const seed of this.#effort.seeds) {
+		const { places, shifts, anywhere, seeds } = this.#effort;
+		const near = { places: byFaults(places, anchors.length), shifts: byFaults(shifts, anchors.length) };
+		if (yield* this.#place(candidate, [], near)) return true;
+		const far = byFaults(anywhere, anchors.length);
+		for (let i = 0; far > 0 && i < anchors.length; i++) {
+			if (yield* this.#place(candidate, [], { ...STILL, anywhere: { fault: i, halves: far } })) return true;
+		}
+		for (const seed of seeds) {
 			if (seed === scenario.seed) continue;
-			if (yield* this.#place({ anchors, scenario: { ...scenario, seed } }, [], 0)) return true;
+			if (yield* this.#place({ anchors, scenario: { ...scenario, seed } }, [], STILL)) return true;
 		}
 		return false;
 	}
 
 	/** Places the faults of a candidate one after the other, each by a run with the ones before it. */
-	*#place(candidate: Candidate, placed: readonly Fault[], shifts: number): Steps {
+	*#place(candidate: Candidate, placed: readonly Fault[], room: Room): Steps {
 		const { scenario, anchors } = candidate;
 		const anchor = anchors[placed.length];
 		const run = yield* this.#look({ ...scenario, faults: placed }, anchor !== undefined);
 		if (run === "taken") return true;
 		if (run === undefined || anchor === undefined) return false;
-		const places = this.#tracer.resolve(anchor, run).slice(0, byFaults(this.#effort.places, anchors.length));
-		for (let shift = 0; Math.abs(shift) <= shifts; shift = shift > 0 ? -shift : 1 - shift) {
-			for (const place of places) {
-				const fault = moved(anchor.fault, place, shift);
-				if (fault === undefined) continue;
-				if (yield* this.#place(candidate, [...placed, fault], shifts - Math.abs(shift))) return true;
-			}
+		for (const [fault, shift] of this.#places(anchor, placed, run, room)) {
+			const left = { ...room, shifts: room.shifts - Math.abs(shift) };
+			if (yield* this.#place(candidate, [...placed, fault], left)) return true;
 		}
 		return false;
+	}
+
+	/** Where the next fault may be, the likeliest first, and by how many half places that is moved from where it was. */
+	*#places(anchor: Anchor, placed: readonly Fault[], run: Run, room: Room): Generator<[fault: Fault, shift: number]> {
+		const { fault } = anchor;
+		const resolved = this.#tracer.resolve(anchor, run).slice(0, room.places);
+		if (resolved.length === 0) return;
+		if (room.anywhere?.fault === placed.length) {
+			const before = placed.at(-1);
+			const first = before !== undefined && coordinateOf(before) === coordinateOf(fault) ? placeOf(before) : 1;
+			for (let shift = 0; shift < room.anywhere.halves; shift++) {
+				const elsewhere = moved(earliest(fault), first, shift);
+				if (elsewhere === undefined || placeOf(elsewhere) > lastPlace(elsewhere, run)) return;
+				yield [elsewhere, 0];
+			}
+			return;
+		}
+		for (let shift = 0; Math.abs(shift) <= room.shifts; shift = shift > 0 ? -shift : 1 - shift) {
+			for (const place of resolved) {
+				const near = moved(fault, place, shift);
+				if (near !== undefined) yield [near, shift];
+			}
+		}
 	}
 
 	/**
@@ -447,13 +508,10 @@ class Search {
 	/** Undefined when the program left alone does not end as it should, or something leaves the world. */
 	*#judge(scenario: Scenario, program: Program): Generator<void, Judgement | undefined> {
 		const { mode } = scenario.hosting;
-		const referenced = this.#referenced.get(program) ?? new Set();
-		this.#referenced.set(program, referenced);
 		try {
-			if (!referenced.has(mode)) {
+			if (!this.#explorer.knows(program, mode)) {
 				yield;
 				this.runs++;
-				referenced.add(mode);
 			}
 			const { outcome } = this.#explorer.reference(program, mode);
 			if (!this.#endsAlike(outcome, scenario)) return undefined;
@@ -498,6 +556,11 @@ class Search {
 	#inputsOf(scenario: Scenario): readonly ProgramInput[] {
 		return this.programOf(scenario).inputs ?? [];
 	}
+}
+
+/** How far the coordinate of a fault goes in a run. */
+function lastPlace(fault: Fault, run: Run): number {
+	return { write: run.writes, event: run.events, operation: run.operations }[coordinateOf(fault)];
 }
 
 /** What is inside a statement in its place, when there is something. */
