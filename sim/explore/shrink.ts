@@ -3,8 +3,8 @@
  * property breaks in the same way. Greedy and deterministic: passes over ever simpler candidates until none is left that
  * still fails. No clock decides what is tried; the budget counts runs.
  *
- * A candidate is taken when it fails so, all its faults struck, its program left alone ends as the original one did, and it is
- * smaller by `sizeOf`. When the program changes, its faults are put where they were by their anchors (anchor.ts), which
+ * A candidate is taken when it fails so, all its faults struck, its program left alone completes or ends as the original
+ * one did, and it is smaller by `sizeOf`. When the program changes, its faults are put where they were by their anchors (anchor.ts), which
  * takes a run for each; when nothing goes on that way, near places and other seeds are tried too.
  */
 import { UsageError } from "../../drivers/engine/contract.ts";
@@ -524,9 +524,13 @@ class Search {
 		}
 	}
 
-	/** A listed program may wait for messages that were taken from it; a generated one has no receive without its message. */
+	/**
+	 * As the original, or to completion. A listed program may also wait for messages that were taken from it; a generated one has
+	 * no receive without its message.
+	 */
 	#endsAlike(outcome: Outcome, { statements, inputs }: Scenario): boolean {
 		const end = this.#end as Outcome;
+		if (outcome.status === "completed") return true;
 		if (outcome.status === "failed" && end.status === "failed") return outcome.error.name === end.error.name;
 		return (
 			outcome.status === end.status ||
