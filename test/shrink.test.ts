@@ -15,7 +15,7 @@ import { PROGRAMS } from "../fixtures/programs/index.ts";
 import { Tracer } from "../sim/explore/anchor.ts";
 import { Explorer, type Judgement } from "../sim/explore/explorer.ts";
 import { describeShrink, shrink } from "../sim/explore/shrink.ts";
-import { simplerFaults, simplerSurroundings } from "../sim/explore/simpler.ts";
+import { simplerFaults, simplerMessages, simplerSurroundings } from "../sim/explore/simpler.ts";
 import { type Fault, type FaultPlan, NO_LATENCY } from "../sim/world/faults.ts";
 import type { WorldEvents } from "../sim/world/history.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
@@ -369,6 +369,15 @@ describe("what is simpler", () => {
 			{ kind: "crash", write: 3, side: "before", late: [2] },
 			{ kind: "crash", write: 3, side: "before", late: [0] },
 		]);
+	});
+
+	it("than messages at some time are ones at once, or with a gap closed and the others kept", () => {
+		const at = (...times: number[]) => times.map((atMs) => ({ atMs, name: "x", body: null }));
+		const candidates = simplerMessages(at(40, 44, 42), false).map((inputs) => inputs.map(({ atMs }) => atMs));
+		expect(candidates[0]).toEqual([0, 0, 0]);
+		expect(candidates).toContainEqual([0, 4, 2]);
+		expect(candidates).toContainEqual([40, 42, 40]);
+		expect(candidates).toContainEqual([40, 42, 42]);
 	});
 
 	it("than a schedule is none, then a shorter one", () => {

@@ -4,8 +4,8 @@
  * still fails. No clock decides what is tried; the budget counts runs.
  *
  * A candidate is taken when it fails so, all its faults struck, its program left alone completes or ends as the original
- * one did, and it is smaller by `sizeOf`. When the program changes, its faults are put where they were by their anchors (anchor.ts), which
- * takes a run for each; when nothing goes on that way, near places and other seeds are tried too.
+ * one did, and it is smaller by `sizeOf`. When the program changes, its faults are put where they were by their anchors
+ * (anchor.ts), which takes a run for each; when nothing goes on that way, other places and seeds are tried too.
  */
 import { UsageError } from "../../drivers/engine/contract.ts";
 import type { HostingMode, Outcome } from "../../drivers/engine/host.ts";
@@ -387,16 +387,14 @@ class Search {
 
 	*#simplifyMessages(): Steps {
 		let found = false;
-		for (let i = this.#inputsOf(this.best.scenario).length - 1; i >= 0; ) {
+		for (let again = true; again; ) {
+			again = false;
 			const { scenario } = this.best;
-			const inputs = this.#inputsOf(scenario);
-			let taken = false;
-			for (const simpler of simplerMessages(inputs[i] as ProgramInput, scenario.statements === undefined)) {
-				taken = yield* this.#attempt({ ...this.best, scenario: { ...scenario, inputs: inputs.with(i, simpler) } });
-				if (taken) break;
+			for (const inputs of simplerMessages(this.#inputsOf(scenario), scenario.statements === undefined)) {
+				again = yield* this.#attempt({ ...this.best, scenario: { ...scenario, inputs } });
+				if (again) break;
 			}
-			found ||= taken;
-			if (!taken) i--;
+			found ||= again;
 		}
 		return found;
 	}

@@ -184,10 +184,24 @@ function shorter(schedule: Schedule): Schedule[] {
 	].filter((less) => less.choices.length < choices.length || less.choices.some((choice, i) => choice !== choices[i]));
 }
 
-/** Messages to try in place of one: sent sooner, with less in them. `read` tells whether the program looks at bodies. */
-export function simplerMessages(input: ProgramInput, read: boolean): readonly ProgramInput[] {
-	const bodies = read ? simplerBodies(input.body) : input.body === null ? [] : [null];
-	return [...bodies.map((body) => ({ ...input, body })), ...smaller(input.atMs, 0).map((atMs) => ({ ...input, atMs }))];
+/**
+ * Messages to try in place of all: sent sooner, by shorter gaps between them, or with less in one of them.
+ * @param read whether the program looks at bodies.
+ */
+export function simplerMessages(inputs: readonly ProgramInput[], read: boolean): readonly (readonly ProgramInput[])[] {
+	// A gap closes with all that comes after it, so that the other gaps stay as they are.
+	const times = [...new Set([0, ...inputs.map(({ atMs }) => atMs)])].sort((a, b) => a - b);
+	const sooner = times.slice(1).flatMap((time, i) => {
+		const gapMs = time - (times[i] as number);
+		return smaller(gapMs, 0).map((lessMs) =>
+			inputs.map((input) => (input.atMs < time ? input : { ...input, atMs: input.atMs - gapMs + lessMs })),
+		);
+	});
+	const emptier = inputs.flatMap((input, i) => {
+		const bodies = read ? simplerBodies(input.body) : input.body === null ? [] : [null];
+		return bodies.map((body) => inputs.with(i, { ...input, body }));
+	});
+	return [...(times.length > 1 ? [inputs.map((input) => ({ ...input, atMs: 0 }))] : []), ...sooner, ...emptier];
 }
 
 /** Bodies of the same shape with smaller numbers: what else a program makes of them is not known. */
