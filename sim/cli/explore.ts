@@ -136,7 +136,8 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 			...(options.corpus === undefined || kept === undefined ? {} : { corpus: { directory: options.corpus, kept } }),
 			signal: stopped.signal,
 			...(doublecheck === undefined ? {} : { doublecheck }),
-			onProgress: progress.update,
+			onProgress: (done, findings, left) =>
+				progress.update(done, `${findings} new${left > 0 ? `, ${count(left)} to go` : ""}`),
 			onPart: (news, soFar) => {
 				for (const finding of news) progress.announce(announcement(finding));
 				const now = performance.now();

@@ -114,7 +114,8 @@ async function doublechecked({ result, judgement }: JudgedRun): Promise<Campaign
 	}
 }
 
-function choose(
+/** The run that the options name. @throws UsageError when they name none. */
+export function choose(
 	explorer: Explorer,
 	options: ShowOptions,
 	expectations: ReturnType<typeof loadExpectations>,
