@@ -1,17 +1,18 @@
 /**
  * Times two ways of doing the same work against each other in one process: a slice of one, a slice of the other, over
- * and over, so that whatever else the machine does meanwhile hits both. The ratio is the median over the pairs.
+ * and over, so that whatever else the machine does meanwhile hits both. The ratio is the median over the pairs, and all
+ * of it is processor time of this process, which others on the machine disturb less than they disturb the clock.
  */
 import { inMacrotask } from "../sim/world/interpose.ts";
 
-/** Work that is done `times` times in one synchronous call. */
-export type Work = (times: number) => void;
+/** Work that is done `times` times in one call, which begins in a macrotask. */
+export type Work = (times: number) => void | Promise<void>;
 
 export interface Comparison {
-	/** Median microseconds for one piece of work. */
-	readonly bareUs: number;
-	readonly worldUs: number;
-	/** World over bare: median, least and greatest of the pairs. */
+	/** Median microseconds for one piece of work, of what is measured against and of what is measured. */
+	readonly baseUs: number;
+	readonly otherUs: number;
+	/** Other over base: median, least and greatest of the pairs. */
 	readonly ratio: { readonly median: number; readonly min: number; readonly max: number };
 	readonly pairs: number;
 }
@@ -21,24 +22,23 @@ const SLICE_MS = 80;
 /** Real milliseconds each side runs before anything is timed. */
 const WARM_UP_MS = 400;
 
-export async function compare(bare: Work, world: Work, pairs: number, onPair: () => void): Promise<Comparison> {
-	const bareTimes = await calibrate(bare);
-	const worldTimes = await calibrate(world);
-	const bareUs: number[] = [];
-	const worldUs: number[] = [];
+export async function compare(base: Work, other: Work, pairs: number): Promise<Comparison> {
+	const baseTimes = await calibrate(base);
+	const otherTimes = await calibrate(other);
+	const baseUs: number[] = [];
+	const otherUs: number[] = [];
 	const ratios: number[] = [];
 	for (let pair = 0; pair < pairs; pair++) {
 		// Which of the two goes first alternates too.
-		const bareFirst = pair % 2 === 0;
-		if (bareFirst) bareUs.push(await time(bare, bareTimes));
-		worldUs.push(await time(world, worldTimes));
-		if (!bareFirst) bareUs.push(await time(bare, bareTimes));
-		ratios.push((worldUs.at(-1) as number) / (bareUs.at(-1) as number));
-		onPair();
+		const baseFirst = pair % 2 === 0;
+		if (baseFirst) baseUs.push(await time(base, baseTimes));
+		otherUs.push(await time(other, otherTimes));
+		if (!baseFirst) baseUs.push(await time(base, baseTimes));
+		ratios.push((otherUs.at(-1) as number) / (baseUs.at(-1) as number));
 	}
 	return {
-		bareUs: median(bareUs),
-		worldUs: median(worldUs),
+		baseUs: median(baseUs),
+		otherUs: median(otherUs),
 		ratio: { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) },
 		pairs,
 	};
@@ -55,12 +55,13 @@ async function calibrate(work: Work): Promise<number> {
 	}
 }
 
-/** Microseconds for one piece of work. */
+/** Microseconds of processor time, the system's included, for one piece of work. */
 export async function time(work: Work, times: number): Promise<number> {
-	return await inMacrotask(() => {
-		const begun = performance.now();
-		work(times);
-		return ((performance.now() - begun) * 1000) / times;
+	return await inMacrotask(async () => {
+		const begun = process.cpuUsage();
+		await work(times);
+		const { user, system } = process.cpuUsage(begun);
+		return Math.max(1, user + system) / times;
 	});
 }
 
