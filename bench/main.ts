@@ -48,7 +48,7 @@ async function run(names: readonly string[], json: boolean): Promise<void> {
 	process.stdout.write(
 		[
 			"",
-			`Ratios are medians of pairs timed in turn in one process, by processor time; it took ${(tookMs / 1000).toFixed(0)} s.`,
+			`Ratios are of processor time, both sides in turn in one process, lower quartiles\nof each; single pairs in brackets. It took ${(tookMs / 1000).toFixed(0)} s.`,
 			...(others.length === 0
 				? []
 				: ["More by name:", ...others.map(({ name, about }) => `  pnpm bench ${name.padEnd(10)}${about}`)]),

@@ -4,10 +4,10 @@ import { inMacrotask } from "../sim/world/interpose.ts";
 import { inBareConditions, runBare } from "./bare.ts";
 import { TIMED } from "./programs.ts";
 import { type Comparison, compare, median, time } from "./rounds.ts";
-import { row, type Section, spread } from "./section.ts";
+import { ratioOf, row, type Section } from "./section.ts";
 import { assertSameWork, runInWorld, summaryOf, target } from "./world.ts";
 
-const PAIRS = 24;
+const PAIRS = 60;
 const MONTHS = 40;
 
 export interface OverheadFigures {
@@ -51,9 +51,9 @@ export const overhead: Section<OverheadFigures> = {
 	text({ programs, monthMs }) {
 		return [
 			"Microseconds a run, uninterrupted, the finished workflow looked at once more.",
-			row("", "bare", "in a world", "   ratio  (min to max)"),
-			...programs.map(({ name, baseUs, otherUs, ratio }) =>
-				row(name, baseUs.toFixed(0), otherUs.toFixed(0), `    ${spread(ratio)}`),
+			row("", "bare", "in a world", "   ratio  (quartiles)"),
+			...programs.map((program) =>
+				row(program.name, program.baseUs.toFixed(0), program.otherUs.toFixed(0), `    ${ratioOf(program)}`),
 			),
 			"",
 			`A sleep of thirty days takes ${monthMs.toFixed(1)} ms.`,

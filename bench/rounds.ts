@@ -1,7 +1,8 @@
 /**
  * Times two ways of doing the same work against each other in one process: a slice of one, a slice of the other, over
- * and over, so that whatever else the machine does meanwhile hits both. The ratio is the median over the pairs, and all
- * of it is processor time of this process, which others on the machine disturb less than they disturb the clock.
+ * and over, so that whatever else the machine does meanwhile hits both. What others do there only ever makes a slice
+ * slower, so each side's figure is its lower quartile; and all of it is processor time of this process, which others
+ * disturb less than they disturb the clock.
  */
 import { inMacrotask } from "../sim/world/interpose.ts";
 
@@ -9,16 +10,17 @@ import { inMacrotask } from "../sim/world/interpose.ts";
 export type Work = (times: number) => void | Promise<void>;
 
 export interface Comparison {
-	/** Median microseconds for one piece of work, of what is measured against and of what is measured. */
+	/** Microseconds for one piece of work, of what is measured against and of what is measured: lower quartiles. */
 	readonly baseUs: number;
 	readonly otherUs: number;
-	/** Other over base: median, least and greatest of the pairs. */
-	readonly ratio: { readonly median: number; readonly min: number; readonly max: number };
-	readonly pairs: number;
+	/** Other over base. */
+	readonly ratio: number;
+	/** The quartiles of that ratio over the single pairs. */
+	readonly pairs: { readonly count: number; readonly low: number; readonly high: number };
 }
 
 /** Real milliseconds of one slice. */
-const SLICE_MS = 80;
+const SLICE_MS = 30;
 /** Real milliseconds each side runs before anything is timed. */
 const WARM_UP_MS = 400;
 
@@ -36,11 +38,12 @@ export async function compare(base: Work, other: Work, pairs: number): Promise<C
 		if (!baseFirst) baseUs.push(await time(base, baseTimes));
 		ratios.push((otherUs.at(-1) as number) / (baseUs.at(-1) as number));
 	}
+	const [quietBase, quietOther] = [quantile(baseUs, 0.25), quantile(otherUs, 0.25)];
 	return {
-		baseUs: median(baseUs),
-		otherUs: median(otherUs),
-		ratio: { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) },
-		pairs,
+		baseUs: quietBase,
+		otherUs: quietOther,
+		ratio: quietOther / quietBase,
+		pairs: { count: pairs, low: quantile(ratios, 0.25), high: quantile(ratios, 0.75) },
 	};
 }
 
@@ -66,9 +69,14 @@ export async function time(work: Work, times: number): Promise<number> {
 }
 
 export function median(figures: readonly number[]): number {
+	return quantile(figures, 0.5);
+}
+
+/** The figure below which that share of the figures lies, between two of them in proportion. */
+function quantile(figures: readonly number[], share: number): number {
 	const sorted = figures.toSorted((a, b) => a - b);
-	const middle = sorted.length >> 1;
-	const upper = sorted[middle];
-	if (upper === undefined) throw new Error("The median of no figures was asked for.");
-	return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] as number)) / 2;
+	const place = (sorted.length - 1) * share;
+	const [low, high] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
+	if (low === undefined || high === undefined) throw new Error("A quantile of no figures was asked for.");
+	return low + (high - low) * (place - Math.floor(place));
 }

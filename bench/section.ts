@@ -1,5 +1,7 @@
 /** A section of the bench: what it measures, and how its figures read in 80 columns of plain text. */
 
+import type { Comparison } from "./rounds.ts";
+
 /** Says what is being timed now. */
 export type Tell = (what: string) => void;
 
@@ -19,9 +21,9 @@ export function row(name: string, ...cells: readonly string[]): string {
 	return `  ${name.padEnd(22)}${cells.map((cell) => cell.padStart(12)).join("")}`.trimEnd();
 }
 
-/** `1.13 (1.02-1.31)` for a ratio with its extremes. */
-export function spread({ median, min, max }: { median: number; min: number; max: number }): string {
-	return `${median.toFixed(2)}  (${min.toFixed(2)} to ${max.toFixed(2)})`;
+/** `1.13  (1.10 to 1.18)`: a ratio, and the quartiles of it over single pairs. */
+export function ratioOf({ ratio, pairs }: Comparison): string {
+	return `${ratio.toFixed(2)}  (${pairs.low.toFixed(2)} to ${pairs.high.toFixed(2)})`;
 }
 
 export const MIB = 1024 * 1024;
