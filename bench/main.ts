@@ -9,9 +9,10 @@ import { crashes } from "./crashes.ts";
 import { memory } from "./memory.ts";
 import { overhead } from "./overhead.ts";
 import type { Section } from "./section.ts";
+import { states } from "./states.ts";
 import { workers } from "./workers.ts";
 
-const SECTIONS: readonly Section[] = [crashes, overhead, cold, memory, workers];
+const SECTIONS: readonly Section[] = [crashes, overhead, states, cold, memory, workers];
 
 const EXIT_USAGE = 2;
 

@@ -191,12 +191,11 @@ export class CrashSearch {
 			if (this.#explored % CHECK_EVERY === 1) this.#check(run);
 			node.recovered = true;
 			const after = afterOf(run, snapshot);
-			this.#keptEvents += after.events.length;
-			if (this.#keptEvents <= MAX_KEPT_EVENTS) {
-				node.after = after;
-				node.snapshot = undefined;
-			}
-			if (node.waiting.length > 0) this.#ready.add(node);
+			for (const way of node.waiting.splice(0)) this.#judgeWay(way, after);
+			// States of the last depth come last: no further way leads to one of them.
+			this.#keptEvents += goesOn ? after.events.length : 0;
+			if (goesOn && this.#keptEvents <= MAX_KEPT_EVENTS) node.after = after;
+			if (node.after !== undefined || !goesOn) node.snapshot = undefined;
 		}
 		this.#judgeWays();
 	}
