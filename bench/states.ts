@@ -1,86 +1,98 @@
 /**
- * Every crash state to depth 2, searched by going on from snapshots, beside the same crashes made by running each way from
- * the very beginning. And how the cost grows with the length of the program.
+ * Every crash schedule to depth 2: covered by a search, which goes on from snapshots and runs equal states once, beside
+ * running each of them from the beginning, in worlds and as the contender of `fake-timers.ts` runs them. And how the cost
+ * of the search grows with the length of the program.
  */
-
+import { progress, simple } from "../fixtures/programs/basics.ts";
+import { join } from "../fixtures/programs/branches.ts";
 import type { Program } from "../fixtures/programs/program.ts";
 import { queueLoopOf } from "../fixtures/programs/queues.ts";
+import { ticker } from "../fixtures/programs/timers.ts";
 import { CrashSearch } from "../sim/explore/crashes.ts";
 import { referenceScenario } from "../sim/explore/draw.ts";
 import { Explorer, type Judgement } from "../sim/explore/explorer.ts";
 import type { Fault, FaultPlan } from "../sim/world/faults.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
 import { PROPERTIES } from "../suites/index.ts";
-import { row, type Section } from "./section.ts";
+import type { WriteCrash } from "./bare.ts";
+import { inFakeTime, runFakeTimed } from "./fake-timers.ts";
+import type { Section } from "./section.ts";
 import { target } from "./world.ts";
 
-const LENGTHS = [10, 20, 40];
+const PROGRAMS: readonly (readonly [string, Program])[] = [
+	["simple", simple],
+	["progress", progress],
+	["ticker", ticker],
+	["join", join],
+	...[10, 20, 40].map((messages) => [`queue-loop, ${messages}`, queueLoopOf(messages)] as const),
+];
 const DEPTH = 2;
 /** Ways that are run from the beginning, spread over all of them, to know what one costs. */
 const SAMPLE = 400;
+/** Seconds of processor time that a search is repeated for at least, once to warm up not counted. */
+const ENOUGH_SECONDS = 1;
 
 export interface StatesFigures {
 	readonly programs: readonly {
-		readonly messages: number;
+		readonly name: string;
 		readonly ways: number;
 		readonly states: number;
 		/** Seconds of processor time: of the whole search, and of the runs in it. */
 		readonly searchSeconds: number;
 		readonly runSeconds: number;
-		/** Milliseconds of processor time for one way run from the beginning, and how many were. */
+		/** Milliseconds of processor time for one way from the beginning, in a world and by the contender. */
 		readonly wayMs: number;
+		readonly fakeTimedMs: number;
+		/** How many ways were run to know these. */
 		readonly sample: number;
 	}[];
 }
 
 export const states: Section<StatesFigures> = {
 	name: "states",
-	about: "every crash state to depth 2, from snapshots and from the beginning",
+	about: "every crash schedule to depth 2, searched and run one by one; takes minutes",
 	byDefault: false,
 
 	async measure(tell) {
 		const programs: StatesFigures["programs"][number][] = [];
-		for (const messages of [LENGTHS[0] as number, ...LENGTHS]) {
-			const program = queueLoopOf(messages);
-			tell(`${messages} messages, from snapshots`);
-			const explorer = new TimedExplorer(target, [program], PROPERTIES);
-			const begun = cpuSeconds();
-			const { ways, states } = await search(explorer, program);
-			const searchSeconds = cpuSeconds() - begun;
-			tell(`${messages} messages, from the beginning`);
-			const { wayMs, sample } = await fromTheBeginning(program, ways);
-			const figures = { messages, ways, states, searchSeconds, runSeconds: explorer.seconds, wayMs, sample };
-			// The first length is measured twice: once to warm up.
-			if (programs.at(-1)?.messages === messages) programs.pop();
-			programs.push(figures);
+		for (const [name, program] of PROGRAMS) {
+			tell(`${name}, searched`);
+			const searched = await searchTimed(program);
+			tell(`${name}, one by one`);
+			const plans = await inMacrotask(() => sampleOf(program, searched.ways));
+			programs.push({ name, ...searched, ...(await oneByOne(program, plans)), sample: plans.length });
 		}
 		return { programs };
 	},
 
 	text({ programs }) {
-		const seconds = (figure: number) => `${figure.toFixed(1)} s`;
-		const lines = programs.map(({ messages, ways, states, searchSeconds, runSeconds, wayMs }) => {
-			const again = (ways * wayMs) / 1000;
-			const factor = `${(again / runSeconds).toFixed(1)}`;
-			return row(
-				`${messages} messages`,
-				...[`${ways}`, `${states}`, seconds(runSeconds), seconds(searchSeconds), seconds(again), factor],
-			);
+		const seconds = (figure: number) => (figure < 10 ? figure.toPrecision(2) : figure.toFixed(0));
+		const covering = programs.map(({ name, ways, states, searchSeconds, runSeconds, wayMs, fakeTimedMs }) => {
+			const [again, fakeTimed] = [(ways * wayMs) / 1000, (ways * fakeTimedMs) / 1000];
+			return [
+				`  ${name.padEnd(15)}`,
+				...[`${ways}`, `${states}`, seconds(runSeconds), seconds(searchSeconds)].map((cell) => cell.padStart(7)),
+				...[seconds(again), (again / runSeconds).toFixed(1)].map((cell) => cell.padStart(8)),
+				...[seconds(fakeTimed), (fakeTimed / searchSeconds).toFixed(1)].map((cell) => cell.padStart(8)),
+			].join("");
 		});
-		const growth = programs.slice(1).map(({ messages, searchSeconds }, i) => {
-			const before = programs[i] as (typeof programs)[number];
-			return `${before.messages} to ${messages}: ${(searchSeconds / before.searchSeconds).toFixed(1)} times`;
+		const loops = programs.filter(({ name }) => name.startsWith("queue-loop"));
+		const growth = loops.slice(1).map(({ name, searchSeconds }, i) => {
+			const before = loops[i] as (typeof loops)[number];
+			return `${before.name} to ${name.split(" ").at(-1)}: ${(searchSeconds / before.searchSeconds).toFixed(1)} times`;
 		});
 		return [
-			`Every crash state of the queue loop to depth ${DEPTH}, live hosting, exhausted.`,
-			row("", "ways", "states", "runs", "search", "re-running", "factor"),
-			...lines,
-			`The search costs more with the length of the program: ${growth.join(", ")}.`,
+			`Every crash schedule to depth ${DEPTH}, live hosting, exhausted; seconds of processor time.`,
+			`${" ".repeat(31)}---- searched ----  -- re-running --  - fake timers -`,
+			`  ${" ".repeat(15)}   ways states   runs     all    time  factor    time  factor`,
+			...covering,
+			`The search costs more with length: ${growth.join(", ")}.`,
 			"",
-			"Runs: the engine in all recoveries from distinct states, taken up from snapshots,",
-			"with what the search notes on the way and the properties. Search: all of it, every",
-			`way judged. Re-running: every way run from the beginning, by a sample of ${SAMPLE}; the`,
-			"factor is re-running over runs. Processor time.",
+			"Runs: the engine in recoveries from distinct states, taken up from snapshots, with",
+			"what the search notes on the way and the properties. All: the whole search, every",
+			"way judged. Re-running: each way run from the beginning in a world, beside `runs`.",
+			"Fake timers: each way run from the beginning over the package's InMemoryDriver, not",
+			`judged, beside \`all\`. Both by a sample of about ${SAMPLE} ways.`,
 		].join("\n");
 	},
 };
@@ -102,44 +114,74 @@ function cpuSeconds(): number {
 	return (user + system) / 1e6;
 }
 
-function search(explorer: Explorer, program: Program) {
-	return inMacrotask(() => {
-		const search = new CrashSearch(explorer, program, "live", {
-			depth: DEPTH,
-			kinds: new Set(),
-			onJudged: () => {},
-			onProblem: (problem) => {
-				throw new Error(problem);
-			},
-		});
-		while (search.step());
-		return search.result();
-	});
+async function searchTimed(program: Program) {
+	let result = await inMacrotask(() => search(new Explorer(target, [program], PROPERTIES), program));
+	let [times, searchSeconds, runSeconds] = [0, 0, 0];
+	while (searchSeconds < ENOUGH_SECONDS) {
+		const explorer = new TimedExplorer(target, [program], PROPERTIES);
+		const begun = cpuSeconds();
+		result = await inMacrotask(() => search(explorer, program));
+		searchSeconds += cpuSeconds() - begun;
+		runSeconds += explorer.seconds;
+		times++;
+	}
+	const { ways, states } = result;
+	return { ways, states, searchSeconds: searchSeconds / times, runSeconds: runSeconds / times };
 }
 
-/** Runs some of the ways from the beginning. */
-async function fromTheBeginning(program: Program, ways: number): Promise<{ wayMs: number; sample: number }> {
-	const explorer = new TimedExplorer(target, [program], PROPERTIES);
+function search(explorer: Explorer, program: Program) {
+	const search = new CrashSearch(explorer, program, "live", {
+		depth: DEPTH,
+		kinds: new Set(),
+		onJudged: () => {},
+		onProblem: (problem) => {
+			throw new Error(problem);
+		},
+	});
+	while (search.step());
+	return search.result();
+}
+
+/** Some of the ways, spread over all; only those that crash around durable effects, which both sides can do. */
+function sampleOf(program: Program, ways: number): WriteCrash[][] {
 	const base = referenceScenario(program, "live");
+	const explorer = new Explorer(target, [program], []);
 	const placesAfter = (faults: FaultPlan): Fault[] => {
 		const places: Fault[] = [];
 		explorer.judge({ ...base, faults }, program, {
-			onCrashPoint: ({ place }) => {
-				places.push({ kind: "crash", ...place });
-			},
+			onCrashPoint: ({ place }) => void places.push({ kind: "crash", ...place }),
 		});
 		return places;
 	};
-	return await inMacrotask(() => {
-		const plans: FaultPlan[] = [];
-		const stride = Math.max(1, Math.round(ways / SAMPLE));
-		let place = 0;
-		for (const first of placesAfter([])) {
-			if (place++ % stride === 0) plans.push([first]);
-			for (const second of placesAfter([first])) if (place++ % stride === 0) plans.push([first, second]);
-		}
-		explorer.seconds = 0;
-		for (const faults of plans) explorer.judge({ ...base, faults }, program);
-		return { wayMs: (explorer.seconds * 1000) / plans.length, sample: plans.length };
-	});
+	const plans: WriteCrash[][] = [];
+	const stride = Math.max(1, Math.round(ways / SAMPLE));
+	let place = 0;
+	const take = (faults: readonly Fault[]) => {
+		if (place++ % stride === 0 && faults.every((fault) => "side" in fault)) plans.push(faults as WriteCrash[]);
+	};
+	for (const first of placesAfter([])) {
+		take([first]);
+		for (const second of placesAfter([first])) take([first, second]);
+	}
+	return plans;
+}
+
+/** What one of the plans costs from the beginning, in a world and by the contender; all of them once to warm up. */
+async function oneByOne(program: Program, plans: readonly WriteCrash[][]) {
+	const explorer = new TimedExplorer(target, [program], PROPERTIES);
+	const base = referenceScenario(program, "live");
+	const inWorlds = () =>
+		inMacrotask(() => plans.forEach((faults) => void explorer.judge({ ...base, faults }, program)));
+	const fakeTimed = () =>
+		inFakeTime(async (clock) => {
+			for (const plan of plans) await runFakeTimed(clock, target.engine.module, program, plan);
+		});
+	await inWorlds();
+	await fakeTimed();
+	explorer.seconds = 0;
+	await inWorlds();
+	const begun = cpuSeconds();
+	await fakeTimed();
+	const perWay = 1000 / plans.length;
+	return { wayMs: explorer.seconds * perWay, fakeTimedMs: (cpuSeconds() - begun) * perWay };
 }

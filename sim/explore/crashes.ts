@@ -75,7 +75,7 @@ function newNode(faults: FaultPlan, snapshot: Snapshot | undefined, window: numb
 }
 
 /** Of so many states one recovery is made again from the beginning. */
-const CHECK_EVERY = 23;
+const CHECK_EVERY = 97;
 /** Sets of more members are not tried in every subset. */
 const MAX_MEMBERS = 4;
 /** Events that are kept to judge further ways by; what follows later states is run again when it is needed. */
