@@ -4,6 +4,7 @@
  * context, no history, no random choices. A crash is a driver that stops answering.
  */
 import type { EngineDriver, KVEntry, KVWrite, Message, WorkflowMessageDriver } from "@rivetkit/workflow-engine";
+import { Encoder } from "cbor-x";
 import type { EngineModule } from "../drivers/engine/contract.ts";
 import type { Outcome } from "../drivers/engine/host.ts";
 import type { Env, Program } from "../fixtures/programs/program.ts";
@@ -36,7 +37,8 @@ class BareStore {
 	/** The keys of `values`, in order. */
 	readonly keys: string[] = [];
 	readonly calls = new Map<string, number>();
-	messages: Message[] = [];
+	/** As bytes, for what is durable cannot be an object that somebody still holds. */
+	messages: { readonly id: string; readonly name: string; readonly bytes: Uint8Array }[] = [];
 	alarm: number | undefined;
 	writes = 0;
 	crashed = false;
@@ -67,6 +69,12 @@ class BareStore {
 	}
 }
 
+const encoder = new Encoder({ useRecords: false });
+
+function stored(message: Message): BareStore["messages"][number] {
+	return { id: message.id, name: message.name, bytes: encoder.encode(message) };
+}
+
 /** A copy that nobody else writes to. */
 function owned({ key, value }: KVEntry): KVEntry {
 	return { key: new Uint8Array(key), value: new Uint8Array(value) };
@@ -84,16 +92,16 @@ class BareLife implements EngineDriver, WorkflowMessageDriver {
 	}
 
 	addMessage(message: Message): Promise<void> {
-		return this.#durable(() => this.#store.messages.push(message));
+		return this.#durable(() => this.#store.messages.push(stored(message)));
 	}
 
 	receiveMessages({ names, count }: Parameters<WorkflowMessageDriver["receiveMessages"]>[0]): Promise<Message[]> {
 		const store = this.#store;
 		const taken: Message[] = [];
-		const left: Message[] = [];
+		const left: typeof store.messages = [];
 		for (const message of store.messages) {
 			const wanted = names === undefined || names.length === 0 || names.includes(message.name);
-			if (wanted && taken.length < count) taken.push(message);
+			if (wanted && taken.length < count) taken.push(encoder.decode(message.bytes));
 			else left.push(message);
 		}
 		if (taken.length === 0) return this.#answer(Promise.resolve(taken));
@@ -216,7 +224,7 @@ class BareLife implements EngineDriver, WorkflowMessageDriver {
 export function runBare(module: EngineModule, program: Program, crash?: WriteCrash): EngineRun {
 	const store = new BareStore(crash);
 	program.inputs?.forEach(({ name, body }, i) => {
-		store.messages.push({ id: `m${i + 1}`, name, data: body, sentAt: Date.now() });
+		store.messages.push(stored({ id: `m${i + 1}`, name, data: body, sentAt: Date.now() }));
 	});
 	store.writes = store.messages.length;
 	let output: unknown;

@@ -49,17 +49,20 @@ export const overhead: Section<OverheadFigures> = {
 	},
 
 	text({ programs, monthMs }) {
+		const sum = (side: "baseUs" | "otherUs") => programs.reduce((us, program) => us + program[side], 0);
+		const total = (side: "baseUs" | "otherUs") => sum(side).toFixed(0);
 		return [
 			"Microseconds a run, uninterrupted, the finished workflow looked at once more.",
 			row("", "bare", "in a world", "   ratio  (quartiles)"),
 			...programs.map((program) =>
 				row(program.name, program.baseUs.toFixed(0), program.otherUs.toFixed(0), `    ${ratioOf(program)}`),
 			),
+			row("all five", total("baseUs"), total("otherUs"), (sum("otherUs") / sum("baseUs")).toFixed(2).padStart(8)),
 			"",
 			`A sleep of thirty days takes ${monthMs.toFixed(1)} ms.`,
 			"",
-			"Bare: the same engine and programs over a Map that owns its bytes and answers at",
-			"once, one drain a life. In a world: clock, loop, disk, host, observation and",
+			"Bare: the same engine and programs over a Map that owns its bytes, messages too,",
+			"and answers at once, one drain a life. In a world: clock, loop, disk, host, observation and",
 			"history of every event. Stack traces are off on both sides.",
 		].join("\n");
 	},

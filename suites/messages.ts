@@ -2,6 +2,7 @@
 import type { HostEvents } from "../drivers/engine/host.ts";
 import type { ProbeEvents } from "../drivers/engine/observe.ts";
 import type { HistoryEvent, WorldEvents } from "../sim/world/history.ts";
+import { oncePerRun } from "./property.ts";
 import type { ClientEvents, Run } from "./run.ts";
 
 export interface LostMessage {
@@ -38,7 +39,7 @@ export function isUnder(key: string, branches: readonly string[]): boolean {
 }
 
 /** Acknowledged messages that are no longer stored and that no surviving part of the workflow was given. */
-export function lostMessages(run: Run): LostMessage[] {
+export const lostMessages = oncePerRun((run: Run): readonly LostMessage[] => {
 	const acknowledged = run.of("message.acknowledged");
 	if (acknowledged.length === 0) return [];
 	const stored = new Set(run.queued.map(({ id }) => id));
@@ -69,7 +70,7 @@ export function lostMessages(run: Run): LostMessage[] {
 		lost.push({ id, kind, event: taken ?? event });
 	}
 	return lost;
-}
+});
 
 function takes(durable: WorldEvents["durable"], id: string): boolean {
 	return durable.what === "queue.take" && durable.mutations.some(({ key }) => key.endsWith(`:${id}`));

@@ -37,3 +37,16 @@ export function skipped(property: Property, program: Program, faults: FaultPlan)
 	}
 	return property.skips?.(program);
 }
+
+/** What several properties ask of one run, worked out once. */
+export function oncePerRun<T>(work: (run: Run) => T): (run: Run) => T {
+	const known = new WeakMap<Run, T>();
+	return (run) => {
+		let result = known.get(run);
+		if (result === undefined) {
+			result = work(run);
+			known.set(run, result);
+		}
+		return result;
+	};
+}

@@ -3,7 +3,7 @@ import type { ProbeEvents } from "../drivers/engine/observe.ts";
 import { append } from "../sim/world/collections.ts";
 import type { HistoryEvent } from "../sim/world/history.ts";
 import { isUnder } from "./messages.ts";
-import type { Property, Violation } from "./property.ts";
+import { oncePerRun, type Property, type Violation } from "./property.ts";
 import type { Run } from "./run.ts";
 
 /** The engine's documented defaults for a step that sets none. */
@@ -114,7 +114,7 @@ export const backoff: Property = {
 const FOR_GOOD: ReadonlySet<string> = new Set(["CriticalError", "RollbackError"]);
 
 /** Every run of every step body, in order; ephemeral steps apart, whose record is not expected to last. */
-function attemptsByStep(run: Run): Map<string, Attempt[]> {
+const attemptsByStep = oncePerRun((run: Run): ReadonlyMap<string, readonly Attempt[]> => {
 	const steps = new Map<string, Attempt[]>();
 	/** Attempts about which nothing was written yet, by process. */
 	const open = new Map<number, Attempt[]>();
@@ -149,10 +149,12 @@ function attemptsByStep(run: Run): Map<string, Attempt[]> {
 			}
 			case "durable":
 				// A record of an attempt can be in any write after its end.
-				open.set(
-					event.process,
-					(open.get(event.process) ?? []).filter((attempt) => [...running.values()].includes(attempt)),
-				);
+				if (open.has(event.process)) {
+					const unended = new Set(running.values());
+					const left = open.get(event.process)?.filter((attempt) => unended.has(attempt)) ?? [];
+					if (left.length > 0) open.set(event.process, left);
+					else open.delete(event.process);
+				}
 				break;
 			case "process.crash":
 			case "process.exit":
@@ -163,4 +165,4 @@ function attemptsByStep(run: Run): Map<string, Attempt[]> {
 		}
 	}
 	return steps;
-}
+});

@@ -32,8 +32,8 @@ const twins: Program = {
 /** Which mutant a property catches, how it then says the target broke, and the program that brings it out. */
 const CATCHES: readonly (readonly [property: string, mutant: string, kind: string, program: string])[] = [
 	["replay.same-outcome", "driver-lists-one-page", "waits-for-lost-message", "request-response"],
-	["replay.every-state-recovers", "driver-drops-names", "missing-name", "simple"],
-	["replay.every-state-recovers", "driver-truncates-values", "undecodable", "simple"],
+	["replay.every-state-recovers", "driver-drops-names", "missing-name-uninterrupted", "simple"],
+	["replay.every-state-recovers", "driver-truncates-values", "undecodable-uninterrupted", "simple"],
 	["replay.every-state-recovers", "driver-lists-past-the-prefix", "rejected-with-Error", "simple"],
 	["replay.pure", "driver-forgets-completion", "completed-wrote-workflow-state", "timeouts"],
 	["replay.parallel-safe", "engine-skips-names-of-overlapping-flushes", "name-lost", "twins"],

@@ -12,7 +12,9 @@ export function getOrInsert<K, V>(map: Map<K, V>, key: K, make: () => V): V {
 
 /** Adds to the list of the key, which begins empty. */
 export function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-	getOrInsert(map, key, (): V[] => []).push(value);
+	const list = map.get(key);
+	if (list === undefined) map.set(key, [value]);
+	else list.push(value);
 }
 
 /** Takes the item out of the list, where it is there. */

@@ -118,9 +118,13 @@ export class MemoryDriver implements EngineDriver {
 	list(prefix: Uint8Array): Promise<KVEntry[]> {
 		const start = keyFromBytes(prefix);
 		return this.#operate("kv.list", () => {
-			const entries = this.#world.disk.list(this.#tables.kv, start);
+			const entries: KVEntry[] = [];
+			this.#world.disk.visit(this.#tables.kv, start, (key, value) => {
+				entries.push({ key: bytesFromKey(key), value: new Uint8Array(value) });
+				return true;
+			});
 			this.#read("kv.list", start);
-			return entries.map(({ key, value }) => ({ key: bytesFromKey(key), value: value.slice() }));
+			return entries;
 		});
 	}
 
