@@ -693,6 +693,7 @@ export class World {
 				}
 				// Node ends a process that leaves a rejection unhandled.
 				const process = this.#current;
+				if (!process.alive) return;
 				this.#own("unhandled", { error: errorFact(reason) }, process);
 				if (process === this.outside) {
 					this.#fail(new HarnessError("outside-rejection", `The harness left a rejection unhandled: ${reason}`));
