@@ -566,6 +566,22 @@ describe("a loss of power", () => {
 		expect(crashes.map(({ why }) => why)).toEqual(["power loss", "power loss"]);
 	});
 
+	test("leaves nothing unsynced behind: what one loss spared, the next cannot take", async () => {
+		const faults: FaultPlan = [
+			{ kind: "power-loss", write: 3, lost: 1 },
+			{ kind: "power-loss", write: 4, lost: 3 },
+		];
+		const world = await runPlan(faults);
+		expect(world.fired.size).toBe(2);
+		expect(eventsOf(world, "durable").map(({ n, what }) => [n, what])).toEqual([
+			[1, "write a"],
+			[2, "write b"],
+			[3, "write c"],
+			[4, "write c"],
+			[5, "write c"],
+		]);
+	});
+
 	test("does not undo an effect on the outside, but the writes before it", async () => {
 		const world = await lost(4, 1);
 		expect(eventsOf(world, "effect")).toHaveLength(1);
