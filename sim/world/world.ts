@@ -361,7 +361,8 @@ export class World {
 		if (change >= 0 && due.tie < 1 && due.task === undefined) {
 			due.tie = 1 + change;
 			this.#agenda.push(due);
-			return this.#popBySchedule({ kind: "priorities", changes: schedule.changes.filter((_, i) => i !== change) });
+			// The places of the other changes stay what they are: each puts its chain behind those before it.
+			return this.#popBySchedule({ kind: "priorities", changes: schedule.changes.with(change, 0) });
 		}
 		this.#inherited = due.tie;
 		return due;
