@@ -83,10 +83,26 @@ Exit code: 0 everything held or failed as listed; 1 something new failed, or
 something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 	)
 	.action(async (options) => {
-		const single = ["seed", "known", "plan", "order"].find((name) => options[name] !== undefined);
+		const singles = ["seed", "known", "plan", "order"].filter((name) => options[name] !== undefined);
+		const [single] = singles;
+		// A plan and an order make one run together; everything else names a run of its own.
+		if (singles.length > 1 && singles.some((name) => name === "seed" || name === "known")) {
+			throw new UsageError(`${singles.map((name) => `--${name}`).join(" and ")} each name a run: give one of them.`);
+		}
 		const many = ["runs", "for", "shard", "corpus"].find((name) => options[name] !== undefined);
 		if (single !== undefined && many !== undefined) {
 			throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);
+		}
+		if (single !== undefined && options.explore !== "random") {
+			throw new UsageError(
+				`--${single} shows one run, and --explore ${options.explore} makes many: give one or the other.`,
+			);
+		}
+		if (single !== undefined && options.depth !== undefined) {
+			throw new UsageError(`--depth is for --explore crashes or schedules; --${single} shows one run.`);
+		}
+		if ((single === "seed" || single === "known") && options.mode !== undefined) {
+			throw new UsageError(`--mode hosts what --plan or --order says; the run of --${single} says how it is hosted.`);
 		}
 		if (single === undefined && options.save !== undefined) {
 			throw new UsageError("--save keeps one run; say which: pnpm sim --seed N --save FILE");
