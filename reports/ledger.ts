@@ -11,6 +11,8 @@ function crashText(search: CrashSearchResult, width: number, paint: Paint, full:
 	const { windows } = search;
 	const dark = windows.filter(({ crossed }) => crossed === 0);
 	const lines = [paint.bold(`${search.program}, ${search.mode} hosting: every crash state to depth ${search.depth}`)];
+	// Even a run that nothing crashes has a window.
+	if (windows.length === 0) return [...lines, paint.yellow("  Not begun.")].join("\n");
 	const shown = full ? windows : dark;
 	if (shown.length > 0) lines.push(paint.bold(header(width)), ...shown.map((window) => row(window, width, paint)));
 	const lit = `${count(windows.length - dark.length)} of ${plural(windows.length, "crash window")} crossed`;

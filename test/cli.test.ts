@@ -40,6 +40,30 @@ describe("wrong usage", () => {
 			/No report can be written to package\.json/,
 		],
 		["one run and many at once", ["--seed", "1", "--runs", "2"], /one or the other/],
+		["a plan without a program", ["--plan", "none"], /about one program; name it: --program NAME/],
+		["a plan for two programs", ["--plan", "none", "--program", "simple,join"], /about one program/],
+		["a plan that is none", ["--plan", "melt", "--program", "simple"], /"melt" is no fault; say, e\.g\., "crash after/],
+		["an order with a gap", ["--order", "0,,1", "--program", "simple"], /list of places from 0, e\.g\. --order 0,2,1/],
+		[
+			"a plan and a seed",
+			["--plan", "none", "--known", "a.b/c", "--program", "simple"],
+			/--known and --plan each name a run/,
+		],
+		["a plan and a search", ["--plan", "none", "--explore", "crashes"], /--explore crashes makes many: give one/],
+		["a mode that is none", ["--mode", "warm"], /choices are live, yield/],
+		["a mode for seeds", ["--mode", "live"], /--mode is for --explore crashes or schedules/],
+		["a depth for seeds", ["--depth", "2"], /--depth is for --explore crashes or schedules/],
+		["depth 0", ["--explore", "crashes", "--depth", "0"], /depth is a whole number from 1/],
+		["an unknown fault", ["--faults", "fire"], /unknown fault "fire"; choose from crash, evict, slow, torn/],
+		["a fault that no search makes", ["--explore", "crashes", "--faults", "evict"], /evict is for seeds/],
+		["faults in a search of orders", ["--explore", "schedules", "--faults", "torn"], /leave --faults out/],
+		["a number of seeds for a search", ["--explore", "crashes", "--runs", "5"], /ends when it is exhausted/],
+		["a search in another process", ["--explore", "crashes", "--doublecheck"], /--explore crashes has none/],
+		[
+			"more shards than searches",
+			["--explore", "crashes", "--program", "simple", "--shard", "3/3"],
+			/Shard 3\/3 has none of 2 searches; use at most 2 shards/,
+		],
 	])("%s: one line that says what would be right, exit 2", async (_name, args, message) => {
 		const { code, stdout, stderr } = await sim(args);
 		expect(stderr).toMatch(message);
@@ -126,6 +150,128 @@ describe("a campaign", () => {
 		expect(stdout).toMatch(/known +queue\.no-loss/);
 		expect(code).toBe(0);
 		expect((JSON.parse(readFileSync(join(directory, "report.json"), "utf8")) as Report).interrupted).toBe(true);
+	});
+});
+
+describe("a search of every crash state", () => {
+	const SEARCH = ["--explore", "crashes", "--program", "simple"];
+
+	it("ends with the ledger and a sentence that says how far it came", async () => {
+		const { code, stdout } = await sim(SEARCH);
+		expect(stdout).toContain("every crash state to depth 2, 1 program, 13 of 13 properties");
+		for (const mode of ["live", "yield"]) {
+			const [, ledger = ""] = stdout.split(`simple, ${mode} hosting: every crash state to depth 2\n`);
+			expect(ledger).toMatch(/^ {2}window +up to +crossed {2}in recovery\n +0 → 1 +kv\.set workflow input +1 +1\n/);
+			expect(ledger).toMatch(/ {5}8 +end +1 +0\n {2}9 of 9 crash windows crossed\n/);
+			expect(ledger).toMatch(/ {2}Exhausted to depth 2: 20 of 20 states\.\n/);
+		}
+		expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
+		expect(code).toBe(0);
+	});
+
+	it("is the same with one worker and with two, and in shards merged", async () => {
+		const args = ["--explore", "crashes", "--program", "simple,rollback"];
+		const reportOf = async (...more: string[]) => {
+			const { timings: _, settings, ...rest } = JSON.parse((await sim([...args, ...more, "--json"])).stdout) as Report;
+			return { rest, settings };
+		};
+		const one = await reportOf("--workers", "1");
+		expect(one.rest.coverage.searches).toHaveLength(4);
+		expect(await reportOf("--workers", "2")).toEqual(one);
+		const shards = ["1/2", "2/2"].map((shard) => join(directory, `searched-${shard[0]}`));
+		for (const [i, shard] of shards.entries()) {
+			await sim([...args, "--shard", `${i + 1}/2`, "--report", shard, "--quiet"]);
+		}
+		const merged = JSON.parse((await sim(["merge", ...shards, "--json"])).stdout) as Report;
+		const { timings: _, settings, ...rest } = merged;
+		expect(rest).toEqual(one.rest);
+		expect(settings.shards).toEqual([
+			expect.stringMatching(/^1\/2: 2 of 2 searches exhausted, \d+ runs$/),
+			expect.stringMatching(/^2\/2: 2 of 2 searches exhausted, \d+ runs$/),
+		]);
+	});
+
+	it("gives each finding a command that shows it again, to the byte", async () => {
+		const args = ["--explore", "crashes", "--program", "fan-out", "--depth", "1", "--mode", "live"];
+		const report = JSON.parse((await sim([...args, "--expectations", "none", "--json"])).stdout) as Report;
+		const finding = report.findings.find(({ example }) => example?.command.includes("crash ") === true);
+		const command = finding?.example?.command ?? "";
+		const words = [...command.replace("pnpm sim ", "").matchAll(/"([^"]*)"|(\S+)/g)].map(([, a, b]) => a ?? b ?? "");
+		const again = await sim([...words, "--expectations", "none", "--json"]);
+		const shown = JSON.parse(again.stdout) as Report;
+		expect(shown.digest).toBe(finding?.example?.digest);
+		expect(shown.findings.map(({ id }) => id)).toContain(finding?.id);
+		expect(shown.findings.map(({ example }) => example?.command)).toContain(command);
+		expect(again.code).toBe(1);
+	});
+
+	it("stops at ctrl-c with what it has, and says that it is not exhausted", async () => {
+		let interrupted = false;
+		const { code, stdout } = await sim(["--explore", "crashes", "--program", "queue-loop"], (child, stderr) => {
+			if (interrupted || !stderr.includes("runs")) return;
+			interrupted = true;
+			child.kill("SIGINT");
+		});
+		expect(stdout).toMatch(/Stopped before the end/);
+		expect(stdout).toMatch(/Not exhausted: [\d ]+ of [\d ]+ states known so far\./);
+		expect(stdout).not.toMatch(/Exhausted/);
+		expect(code).toBe(0);
+	});
+
+	it("stops when its time is over, and says what it has not begun", async () => {
+		const args = ["--explore", "crashes", "--program", "queue-loop,ticker", "--for", "50ms", "--workers", "1"];
+		const { code, stdout } = await sim(args);
+		expect(stdout).toMatch(/Not exhausted: [\d ]+ of [\d ]+ states known so far\./);
+		expect(stdout).toMatch(/ticker, yield hosting: every crash state to depth 2\n {2}Not begun\./);
+		expect(stdout).not.toMatch(/Exhausted/);
+		expect(code).toBe(0);
+	});
+});
+
+describe("a plan", () => {
+	it("whose faults strike shows the run under them", async () => {
+		const { code, stdout } = await sim(["--program", "simple", "--plan", "crash after durable write 4", "--quiet"]);
+		expect(stdout).toMatch(/as planned: simple on rivet-2\.3\.19/);
+		expect(stdout).toMatch(/live hosting; crash after durable write 4\n/);
+		expect(code).toBe(0);
+	});
+
+	it("with a fault that finds no place proves nothing", async () => {
+		const { code, stdout } = await sim(["--program", "simple", "--plan", "crash after durable write 400", "--quiet"]);
+		expect(stdout).toMatch(/found no place to strike: crash after durable write 400/);
+		expect(code).toBe(3);
+	});
+
+	it("is an order too, with its departures", async () => {
+		const args = ["--program", "fan-out", "--order", "0,0,2", "--quiet"];
+		const { code, stdout } = await sim(args);
+		expect(stdout).toMatch(/order of choice 0,0,2/);
+		expect(stdout).toMatch(/known replay\.parallel-safe\/name-lost/);
+		expect(code).toBe(0);
+	});
+});
+
+describe("seeds with storage that tears, refuses and loses", () => {
+	it("strike with every kind asked for", async () => {
+		const kinds = ["crash", "torn", "refused", "lost-ack", "power-loss"];
+		const { stdout, code } = await sim([
+			"--faults",
+			kinds.join(),
+			"--program",
+			"simple,progress",
+			"--runs",
+			"400",
+			"--expectations",
+			"none",
+			"--json",
+		]);
+		const report = JSON.parse(stdout) as Report;
+		expect(report.coverage.faults.map(({ kind, fired, windows }) => [kind, fired > 0, windows > 1])).toEqual(
+			[...kinds].sort().map((kind) => [kind, true, true]),
+		);
+		expect(report.findings.every(({ example }) => example?.command.includes(`--faults ${kinds.join()}`))).toBe(true);
+		expect(report.findings.length).toBeGreaterThan(0);
+		expect(code).toBe(1);
 	});
 });
 

@@ -2,10 +2,19 @@
 import { describe, expect, it } from "vitest";
 import { json } from "../reports/json.ts";
 import { junit } from "../reports/junit.ts";
-import { exitCodeOf, type Report, SCHEMA_VERSION } from "../reports/model.ts";
+import { searchText } from "../reports/ledger.ts";
+import {
+	type CrashSearchResult,
+	type CrashWindow,
+	exitCodeOf,
+	type Report,
+	SCHEMA_VERSION,
+	type ScheduleSearchResult,
+	type SearchResult,
+} from "../reports/model.ts";
 import { story } from "../reports/story.ts";
 import { terminal } from "../reports/terminal.ts";
-import { count, time } from "../reports/text.ts";
+import { count, NO_PAINT, time } from "../reports/text.ts";
 
 const REPORT: Report = {
 	schemaVersion: SCHEMA_VERSION,
@@ -94,6 +103,77 @@ describe("the terminal report", () => {
 	it("names the problem of an invalid result", () => {
 		const text = terminal({ ...REPORT, verdict: "invalid", findings: [], problems: ["fs.readFile was called"] });
 		expect(text).toMatch(/fs\.readFile was called\nINVALID/);
+	});
+});
+
+describe("what was searched", () => {
+	const windows: readonly CrashWindow[] = [
+		{ from: 0, operation: "kv.set", detail: "workflow input", crossed: 3, crossedInRecovery: 1_204 },
+		{ from: 1, operation: "queue.append", detail: `message ${"m".repeat(80)}`, crossed: 0, crossedInRecovery: 0 },
+		{ from: 2, operation: "end", detail: "", crossed: 1, crossedInRecovery: 0 },
+	];
+	const crashes: CrashSearchResult = {
+		...{ kind: "crashes", program: "simple", mode: "live", depth: 2, ways: 1_300, states: 1_204, explored: 1_204 },
+		...{ exhausted: true, joined: 96, checked: 53, bounded: [], windows },
+		faults: [{ kind: "crash", ways: 1_300, places: 40 }],
+	};
+	const schedules: ScheduleSearchResult = {
+		...{ kind: "schedules", program: "join", mode: "yield", departures: 2, schedules: 30, explored: 30 },
+		...{ exhausted: true, choices: 11, widest: 4 },
+	};
+	const textOf = (search: SearchResult, full = true) => searchText(search, 80, NO_PAINT, full);
+
+	it("fits 80 columns, whatever a window is called", () => {
+		const bounded = ["of more than 4 entries of one write: each alone, all but each, each beginning"];
+		for (const search of [{ ...crashes, bounded }, schedules]) {
+			expect(
+				textOf(search)
+					.split("\n")
+					.filter((line) => line.length > 80),
+			).toEqual([]);
+		}
+	});
+
+	it("has a line for each window, a dark one told as such", () => {
+		const text = textOf(crashes);
+		expect(text).toMatch(/^ +0 → 1 +kv\.set workflow input +3 +1 204$/m);
+		expect(text).toMatch(/^ +1 → 2 +queue\.append message m+… +dark +0$/m);
+		expect(text).toMatch(/^ +2 +end +1 +0$/m);
+		expect(text).toMatch(/^ {2}2 of 3 crash windows crossed, 1 dark$/m);
+	});
+
+	it("has only the dark ones when it is one of many", () => {
+		const text = textOf(crashes, false);
+		expect(text).toMatch(/queue\.append/);
+		expect(text).not.toMatch(/kv\.set/);
+		const lit = { ...crashes, windows: windows.filter(({ crossed }) => crossed > 0) };
+		expect(textOf(lit, false)).not.toMatch(/window +up to/);
+		expect(textOf(lit, false)).toMatch(/^ {2}2 of 2 crash windows crossed$/m);
+	});
+
+	it.each<[SearchResult, RegExp]>([
+		[crashes, /^ {2}Exhausted to depth 2: 1 204 of 1 204 states\.$/m],
+		[{ ...crashes, explored: 9, exhausted: false }, /^ {2}Not exhausted: 9 of 1 204 states known so far\.$/m],
+		[{ ...crashes, states: 0, explored: 0, exhausted: false, windows: [] }, /^ {2}Not begun\.$/m],
+		[schedules, /^ {2}Exhausted to 2 departures: 30 of 30 orders\.$/m],
+		[{ ...schedules, explored: 3, exhausted: false }, /^ {2}Not exhausted: 3 of 30 orders known so far\.$/m],
+	])("says whether it came to its end", (search, sentence) => {
+		expect(textOf(search)).toMatch(sentence);
+		expect(textOf(search).match(/xhausted|Not begun/g)).toHaveLength(1);
+	});
+
+	it("says that no bound was set, where none was", () => {
+		const { departures: _, ...unbounded } = schedules;
+		expect(textOf(unbounded)).toMatch(/^join, yield hosting: every order\n/);
+		expect(textOf(unbounded)).toMatch(/^ {2}Exhausted: 30 of 30 orders\.$/m);
+	});
+
+	it("is in the report, in full for one program and only what is dark for several", () => {
+		const reportOf = (...searches: SearchResult[]) =>
+			terminal({ ...REPORT, coverage: { ...REPORT.coverage, searches } });
+		expect(reportOf(crashes, { ...crashes, mode: "yield" })).toMatch(/kv\.set workflow input/);
+		expect(reportOf(crashes, { ...crashes, program: "other" })).not.toMatch(/kv\.set workflow input/);
+		expect(terminal(REPORT)).not.toMatch(/xhausted/);
 	});
 });
 

@@ -210,10 +210,13 @@ describe("findings of rivet-2.3.19", () => {
 			step("f"),
 		];
 		const scenario: Scenario = { ...HARD, program: GENERATED, statements, inputs: [], faults: [] };
-		const shrunk = await shrink(explorer, scenario, { property: "replay.every-state-recovers", kind: "diverged" });
+		const shrunk = await shrink(explorer, scenario, {
+			property: "replay.every-state-recovers",
+			kind: "diverged-uninterrupted",
+		});
 		expect(countStatements(shrunk.scenario.statements ?? [])).toBeLessThanOrEqual(4);
 		expect(JSON.stringify(shrunk.scenario.statements)).toMatch(/"outer".*"inner"/);
-		expect(kindsOf(shrunk.judgement)).toContain("replay.every-state-recovers/diverged");
+		expect(kindsOf(shrunk.judgement)).toContain("replay.every-state-recovers/diverged-uninterrupted");
 	});
 });
 

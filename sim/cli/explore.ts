@@ -57,10 +57,10 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 	const runs = options.runs ?? (options.for === undefined ? DEFAULT_RUNS : Number.POSITIVE_INFINITY);
 	const { shard = WHOLE } = options;
 	const seeds = seedsOf(runs, shard);
-	if (seeds === 0) {
-		throw new UsageError(
-			`Shard ${shard.i}/${shard.n} has none of ${plural(runs, "seed")}; use at most ${runs} shards.`,
-		);
+	const works = exploration.kind === "random" ? runs : explorer.programs.length * exploration.modes.length;
+	if (shard.i > works) {
+		const all = exploration.kind === "random" ? plural(works, "seed") : `${works} searches`;
+		throw new UsageError(`Shard ${shard.i}/${shard.n} has none of ${all}; use at most ${works} shards.`);
 	}
 	const silent = options.quiet === true || options.json === true;
 	if (!silent) {
@@ -209,13 +209,17 @@ function settingsOf(options: ExploreOptions, runs: number, exploration: Explorat
 const DEFAULT_DEPTH = 2;
 
 /** @throws UsageError for options that do not go together. */
-function explorationOf({ explore: kind, depth, mode, runs, faults, seed }: ExploreOptions): Exploration {
+function explorationOf(options: ExploreOptions): Exploration {
+	const { explore: kind, depth, mode, runs, faults, seed } = options;
 	if (kind === "random") {
 		const given = depth !== undefined ? "--depth" : mode !== undefined ? "--mode" : undefined;
 		if (given === undefined) return { kind };
 		throw new UsageError(`${given} is for --explore crashes or schedules; seeds draw theirs.`);
 	}
 	if (runs !== undefined) throw new UsageError(`--runs counts seeds; --explore ${kind} ends when it is exhausted.`);
+	if (options.doublecheck === true) {
+		throw new UsageError(`--doublecheck makes a sample of the seeds again; --explore ${kind} has none.`);
+	}
 	const modes: readonly HostingMode[] = mode === undefined ? ["live", "yield"] : [mode];
 	if (kind === "schedules") {
 		if (seed !== undefined) throw new UsageError("--explore schedules searches programs: leave --seed out.");

@@ -84,11 +84,27 @@ Exit code: 0 everything held or failed as listed; 1 something new failed, or
 something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 	)
 	.action(async (options) => {
+		// With a plan or an order a seed gives the rest of the scenario; a search takes it whole.
 		const singling = options.explore === "random" ? ["seed", "known", "plan", "order"] : ["known", "plan", "order"];
-		const single = singling.find((name) => options[name] !== undefined);
+		const singles = singling.filter((name) => options[name] !== undefined);
+		const [single] = singles;
+		if (singles.length > 1 && singles.includes("known")) {
+			throw new UsageError(`${singles.map((name) => `--${name}`).join(" and ")} each name a run: give one of them.`);
+		}
 		const many = ["runs", "for", "shard", "corpus"].find((name) => options[name] !== undefined);
 		if (single !== undefined && many !== undefined) {
 			throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);
+		}
+		if (single !== undefined && options.explore !== "random") {
+			throw new UsageError(
+				`--${single} shows one run, and --explore ${options.explore} makes many: give one or the other.`,
+			);
+		}
+		if (single !== undefined && options.depth !== undefined) {
+			throw new UsageError(`--depth is for --explore crashes or schedules; --${single} shows one run.`);
+		}
+		if ((single === "seed" || single === "known") && options.mode !== undefined) {
+			throw new UsageError(`--mode hosts what --plan or --order says; the run of --${single} says how it is hosted.`);
 		}
 		if (single === undefined && options.save !== undefined) {
 			throw new UsageError("--save keeps one run; say which: pnpm sim --seed N --save FILE");

@@ -5,6 +5,7 @@ import { UsageError } from "../../drivers/engine/contract.ts";
 import type { Report } from "../../reports/model.ts";
 import { resultOf } from "../explore/result.ts";
 import { joinShards, parseShardFile, reach, SHARD_FILE, type ShardRecord } from "../explore/shard-file.ts";
+import type { FaultKind } from "../world/faults.ts";
 import { commands, reportOf } from "./explore.ts";
 import { type PublishOptions, printReport, writeReport } from "./publish.ts";
 import { VERSION } from "./version.ts";
@@ -29,6 +30,7 @@ export function merge(directories: readonly string[], options: MergeOptions): Re
 	const drawing = {
 		engine: engine.name,
 		...(settings.program === undefined ? {} : { program: settings.program as string[] }),
+		...(settings.faults === undefined ? {} : { faults: settings.faults as FaultKind[] }),
 	};
 	const result = resultOf(
 		tally,

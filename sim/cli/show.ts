@@ -14,6 +14,7 @@ import { referenceScenario } from "../explore/draw.ts";
 import type { Explorer, Judgement } from "../explore/explorer.ts";
 import { parsePlan, planned } from "../explore/plan.ts";
 import type { Shown } from "../explore/reproducer.ts";
+import { describeFault, type Fault } from "../world/faults.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { commands, reportOf, writeReport } from "./explore.ts";
 import { LOADER, loadExpectations, prepare, type RunOptions } from "./options.ts";
@@ -52,7 +53,8 @@ export async function show(options: ShowOptions): Promise<Report> {
 	const judged = await inMacrotask(() => judgeOne(explorer, { scenario, program }, command, expectations));
 	const { judgement } = judged;
 	const shown = options.save === undefined ? undefined : shownFirst(judged, options);
-	const result = options.doublecheck === true ? await doublechecked(judged) : judged.result;
+	const checked = options.doublecheck === true ? await doublechecked(judged) : judged.result;
+	const result = options.plan === undefined ? checked : struck(checked, judgement);
 	const digest = judgement.run.history.digest();
 	const settings =
 		known !== undefined
@@ -112,6 +114,14 @@ async function doublechecked({ result, judgement }: JudgedRun): Promise<Campaign
 	} finally {
 		doublecheck.close();
 	}
+}
+
+/** The result, `invalid` when faults that were asked for by name did not strike: the run says nothing about them. */
+function struck(result: CampaignResult, { run, unfired }: Judgement): CampaignResult {
+	if (unfired.length === 0) return result;
+	const missed = unfired.map((place) => describeFault(run.scenario.faults[place] as Fault));
+	const problem = `found no place to strike: ${missed.join("; ")}`;
+	return { ...result, verdict: "invalid", problems: [...result.problems, problem] };
 }
 
 /** The run that the options name. @throws UsageError when they name none. */

@@ -19,7 +19,7 @@ import { type CampaignResult, type Commands, expectedOf, type Judging, resultOf 
 import { blocksOf, type Shard, seedsOf, WHOLE } from "./shard.ts";
 import type { ExplorerSpec } from "./spec.ts";
 import { Tally, type TallyData } from "./tally.ts";
-import { type Exploration, unitsOf, type Work } from "./work.ts";
+import { type Exploration, notBegun, unitsOf, type Work } from "./work.ts";
 import { type Lane, mainLane, WorkerLost, workerLane } from "./workers.ts";
 
 export { conditionsOf } from "./recorder.ts";
@@ -121,6 +121,12 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 				}),
 			),
 		);
+		// What was stopped before its turn is not left out: the report would read as if it had never been asked for.
+		if (isSearch(options)) {
+			for (let work = works.next().value; work !== undefined; work = works.next().value) {
+				if ("search" in work) tally.search(notBegun(recorder, work));
+			}
+		}
 	} finally {
 		clearTimeout(timer);
 		options.signal?.removeEventListener("abort", stop);

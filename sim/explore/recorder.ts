@@ -15,7 +15,7 @@ import { describeDifference, firstDifference } from "./blame.ts";
 import type { KeptFailure } from "./corpus.ts";
 import type { Explorer, Judgement } from "./explorer.ts";
 import type { Block } from "./shard.ts";
-import { isLesser, type Shown, Tally, type TallyData } from "./tally.ts";
+import { isLesser, type Rank, type Shown, Tally, type TallyData } from "./tally.ts";
 
 /** Every so many seeds one is run twice. */
 const RERUN_EVERY = 97;
@@ -32,7 +32,7 @@ export class Recorder {
 	readonly #explorer: Explorer;
 	#tally: Tally;
 	/** The least seed that showed each finding, over all that was taken off too, so that a digest is made only for a simpler one. */
-	readonly #least = new Map<string, Pick<Shown, "size" | "seed">>();
+	readonly #least = new Map<string, Rank>();
 
 	constructor(explorer: Explorer) {
 		this.#explorer = explorer;
@@ -180,10 +180,11 @@ export class Recorder {
 			shown.add(id);
 			const size = run.fired.size * 1_000_000 + run.history.events.length;
 			const finding = this.#tally.finding(property.id, violation.kind);
+			const { seed } = source;
+			const rank: Rank = { size, ...(seed === undefined ? {} : { seed }), scenario: run.scenario };
 			const example = (): Shown => ({
-				size,
 				...source,
-				scenario: run.scenario,
+				...rank,
 				program: program.name,
 				conditions: conditionsOf(run.scenario, run.fired),
 				message: violation.message,
@@ -191,15 +192,15 @@ export class Recorder {
 			});
 			// Seeds speak for themselves: what a kept run shows is an example until a seed shows it, and no more.
 			if (isKept) {
-				if (finding.kept === undefined || isLesser({ size }, finding.kept)) finding.kept = example();
+				if (finding.kept === undefined || isLesser(rank, finding.kept)) finding.kept = example();
 				continue;
 			}
 			finding.runs++;
 			finding.programs.set(program.name, (finding.programs.get(program.name) ?? 0) + 1);
 			const least = this.#least.get(id);
-			if (least === undefined || isLesser({ size, ...source }, least)) {
+			if (least === undefined || isLesser(rank, least)) {
 				finding.least = example();
-				this.#least.set(id, { size, ...source });
+				this.#least.set(id, rank);
 			}
 		}
 		return shown;

@@ -119,9 +119,14 @@ function show(value: unknown): string {
 	return typeof value === "object" ? JSON.stringify(value) : String(value).slice(0, 20);
 }
 
-/** How far a shard came: how many seeds, and from which to which. */
+/** How far a shard came: how many seeds, and from which to which; or how many searches, and how many of them to their end. */
 export function reach({ shard: { i, n }, settings, interrupted, tally }: ShardRecord): string {
 	const { runs } = tally.counts;
+	const searches = Object.values(tally.searches);
+	if (searches.length > 0) {
+		const exhausted = searches.filter((search) => search.exhausted).length;
+		return `${i}/${n}: ${exhausted} of ${searches.length} searches exhausted, ${runs} runs`;
+	}
 	const first = Number(settings.from) + i - 1;
 	// Threads that are stopped leave blocks half done, so that there is no last seed to name.
 	const range = interrupted ? "stopped" : `${first} to ${first + (runs - 1) * n}`;

@@ -1,6 +1,6 @@
 /**
- * When two crash states are one: equal disk (queue and alarm included), equal effects on the outside, the same pending
- * inputs, virtual time and memory of the host. Random ids do not count: they are renamed by the order in which the disk
+ * When two crash states are one: equal disk (queue and alarm included, and what it could still lose), equal effects on the
+ * outside, the same pending inputs, virtual time and memory of the host. Random ids do not count: they are renamed by the order in which the disk
  * holds them, since an engine cannot tell one UUID from another.
  *
  * Time counts to the millisecond, and so do the timestamps that the disk holds. That parts states which only a reader of
@@ -41,21 +41,33 @@ export class StateKeys {
 		const named: (readonly [Cut, Cut])[] = [];
 		for (const [table, tree] of [...image.tables].sort(byName)) {
 			tree.forEachPair((key, value) => {
-				const cutKey = getOrInsert(this.#keys, `${table}/${key}`, () => cut(`${table}/${key}`));
+				const cutKey = this.#cutKey(table, key);
 				const entry = [cutKey, this.#cutValue(value)] as const;
 				(cutKey.ids.length === 0 ? plain : named).push(entry);
 			});
 		}
 		// Keys without ids have an order of their own, which gives ids their names.
 		const texts = plain.map(([key, value]) => {
-			for (const id of value.ids) if (!names.has(id)) names.set(id, `#${names.size}`);
-			return `${key.pieces[0]}=${renamed(value, names)}`;
+			for (const id of value.ids) if (!names.has(id)) names.set(id, `#${names.size};`);
+			return `${renamed(key, names)}=${renamed(value, names)}`;
 		});
 		texts.push(...named.map(([key, value]) => `${renamed(key, names)}=${renamed(value, names)}`).sort());
-		for (const [label, count] of [...counts].sort(byName)) texts.push(`${label}*${count}`);
-		for (const { at, name, argument } of tasks) texts.push(`${name} ${argument} at ${at}`);
+		for (const mutations of image.replaced) {
+			texts.push(`-${mutations.length}`);
+			for (const { table, key, value } of mutations) {
+				const replaced = value === null ? "" : renamed(this.#cutValue(value), names);
+				texts.push(`${renamed(this.#cutKey(table, key), names)}=${replaced}`);
+			}
+		}
+		for (const [label, count] of [...counts].sort(byName)) texts.push(`*${sized(label)}${count}`);
+		for (const { at, name, argument } of tasks) texts.push(`!${sized(name)}${argument} at ${at}`);
 		texts.push(`${nowMs} ${host.rejections} ${host.revisited} ${JSON.stringify(host.outcome)}`);
 		return createHash("sha256").update(texts.join("\0")).digest("base64");
+	}
+
+	#cutKey(table: string, key: string): Cut {
+		const text = `${sized(table)}${key}`;
+		return getOrInsert(this.#keys, text, () => cut(text));
 	}
 
 	#cutValue(value: Uint8Array): Cut {
@@ -73,12 +85,19 @@ function cut(text: string): Cut {
 	return { pieces: ids.length === 0 ? [text] : text.split(UUID), ids };
 }
 
-/** An id that no key without ids leads to keeps its own name: better two states for one than one for two. */
+/**
+ * A text with its ids renamed, written so that no two read alike. An id that no key without ids leads to keeps its own name:
+ * better two states for one than one for two.
+ */
 function renamed({ pieces, ids }: Cut, names: ReadonlyMap<string, string>): string {
-	if (ids.length === 0) return pieces[0] as string;
-	return pieces
-		.map((piece, i) => (i === 0 ? piece : `${names.get(ids[i - 1] as string) ?? ids[i - 1]}${piece}`))
-		.join("");
+	let text = sized(pieces[0] as string);
+	for (const [i, id] of ids.entries()) text += `${names.get(id) ?? `@${id}`}${sized(pieces[i + 1] as string)}`;
+	return text;
+}
+
+/** With its length before it, a text says itself where it ends. */
+function sized(text: string): string {
+	return `${text.length}:${text}`;
 }
 
 function byName(a: readonly [string, unknown], b: readonly [string, unknown]): number {

@@ -204,9 +204,18 @@ export function mergeTallies(parts: Iterable<TallyData>): TallyData {
 	return tally.data();
 }
 
-/** Whether a run of that size and seed is simpler than the other; one that no seed drew goes before those of equal size. */
-export function isLesser(a: Pick<Shown, "size" | "seed">, b: Pick<Shown, "size" | "seed">): boolean {
-	return a.size !== b.size ? a.size < b.size : (a.seed ?? 0) < (b.seed ?? 0);
+/** What decides which of two runs is simpler. */
+export type Rank = Pick<Shown, "size" | "seed" | "scenario">;
+
+/**
+ * Whether a run is simpler than the other: by size, then by seed, one that no seed drew before others; of two that no seed
+ * drew the scenario decides, so that it does not matter which was made first.
+ */
+export function isLesser(a: Rank, b: Rank): boolean {
+	if (a.size !== b.size) return a.size < b.size;
+	const [seedOfA, seedOfB] = [a.seed ?? 0, b.seed ?? 0];
+	if (seedOfA !== seedOfB) return seedOfA < seedOfB;
+	return seedOfA === 0 && JSON.stringify(a.scenario) < JSON.stringify(b.scenario);
 }
 
 /** The lesser of two runs that show one finding. The last word, between runs that no seed drew, is that of the digest. */

@@ -1,6 +1,7 @@
 /** What one thread is given to do at a time, and how it does it: a block of seeds, or the search of one program. */
 import type { HostingMode } from "../../drivers/engine/host.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
+import type { SearchResult } from "../../reports/model.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import type { FaultKind } from "../world/faults.ts";
 import { inMacrotask } from "../world/interpose.ts";
@@ -105,6 +106,11 @@ async function runSearch(
 			onPart(recorder.takeOff());
 		}
 	}
+}
+
+/** What is known of a search that nobody has begun. */
+export function notBegun(recorder: Recorder, unit: SearchUnit): SearchResult {
+	return searchOf(recorder, unit).result();
 }
 
 function searchOf(recorder: Recorder, { search, program: name, mode }: SearchUnit): CrashSearch | ScheduleSearch {

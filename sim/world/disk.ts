@@ -105,9 +105,13 @@ export class Disk {
 		});
 	}
 
-	/** Undoes the latest `count` writes, as far as they are remembered: they were acknowledged and never synced. */
+	/**
+	 * Undoes the latest `count` writes, as far as they are remembered: they were acknowledged and never synced. What is left
+	 * is what the medium holds, and no later loss can take it.
+	 */
 	lose(count: number): void {
 		for (let i = 0; i < count; i++) this.#apply(this.#replaced.pop() ?? []);
+		this.#replaced = [];
 	}
 
 	/** Every table by name, each with its entries in order. */

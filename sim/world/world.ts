@@ -361,7 +361,8 @@ export class World {
 		if (change >= 0 && due.tie < 1 && due.task === undefined) {
 			due.tie = 1 + change;
 			this.#agenda.push(due);
-			return this.#popBySchedule({ kind: "priorities", changes: schedule.changes.filter((_, i) => i !== change) });
+			// The places of the other changes stay what they are: each puts its chain behind those before it.
+			return this.#popBySchedule({ kind: "priorities", changes: schedule.changes.with(change, 0) });
 		}
 		this.#inherited = due.tie;
 		return due;
@@ -693,6 +694,7 @@ export class World {
 				}
 				// Node ends a process that leaves a rejection unhandled.
 				const process = this.#current;
+				if (!process.alive) return;
 				this.#own("unhandled", { error: errorFact(reason) }, process);
 				if (process === this.outside) {
 					this.#fail(new HarnessError("outside-rejection", `The harness left a rejection unhandled: ${reason}`));

@@ -278,3 +278,100 @@ test("bytes and keys are the same thing, both ways, for every byte", () => {
 	expect(bytesFromKey(keyFromBytes(all))).toEqual(all);
 	expect(keyFromBytes(all.subarray(3, 5))).toBe("\x03\x04");
 });
+
+describe("a disk that remembers what its latest writes replaced", () => {
+	function remembering(count: number, image?: DiskImage) {
+		const disk = new Disk(
+			(_process, _what, mutations, apply) => {
+				apply(mutations);
+				return true;
+			},
+			image,
+			count,
+		);
+		return { disk, commit: (...mutations: Mutation[]) => disk.commit(process, "test", mutations) };
+	}
+	const entriesOf = (disk: Disk) => disk.list(TABLE, "").map(({ key, value }) => [key, ...value]);
+
+	test.each([
+		[
+			0,
+			[
+				["a", 2],
+				["b", 1],
+				["c", 1],
+			],
+		],
+		[
+			1,
+			[
+				["a", 2],
+				["b", 1],
+			],
+		],
+		[
+			2,
+			[
+				["a", 1],
+				["b", 1],
+			],
+		],
+		[3, [["a", 1]]],
+		// The first write is not remembered any more.
+		[4, [["a", 1]]],
+	] as const)("losing %i writes leaves %j", (count, entries) => {
+		const { disk, commit } = remembering(3);
+		commit(set("a", 1));
+		commit(set("b", 1));
+		commit(set("a", 2));
+		commit(set("c", 1));
+		disk.lose(count);
+		expect(entriesOf(disk)).toEqual(entries);
+	});
+
+	test("loses writes whole, in every table, deletions too", () => {
+		const { disk, commit } = remembering(1);
+		commit(set("a", 1), { table: "other", key: "o", value: bytes(1) });
+		commit(remove("a"), set("b", 1), { table: "other", key: "o", value: bytes(2) });
+		disk.lose(1);
+		expect(entriesOf(disk)).toEqual([["a", 1]]);
+		expect([...(disk.get("other", "o") ?? [])]).toEqual([1]);
+	});
+
+	test("loses nothing when it remembers nothing", () => {
+		const { disk, commit } = remembering(0);
+		commit(set("a", 1));
+		disk.lose(1);
+		expect(entriesOf(disk)).toEqual([["a", 1]]);
+	});
+
+	test("hands what it remembers to whoever goes on from its image, and is not moved by that one", () => {
+		const { disk, commit } = remembering(2);
+		commit(set("a", 1));
+		commit(set("b", 1));
+		const image = disk.image();
+		const other = remembering(2, image);
+		other.commit(set("c", 1));
+		other.disk.lose(2);
+		expect(entriesOf(other.disk)).toEqual([["a", 1]]);
+		disk.lose(1);
+		expect(entriesOf(disk)).toEqual([["a", 1]]);
+		disk.restore(image);
+		disk.lose(2);
+		expect(entriesOf(disk)).toEqual([]);
+	});
+
+	test("is the same as one that remembers nothing, until it loses some", () => {
+		const stream = new Streams("remembers").stream("draw");
+		const [plain, other] = [newDisk(), remembering(3)];
+		for (let i = 0; i < 300; i++) {
+			const mutations = Array.from({ length: drawInt(stream, 1, 3) }, () => {
+				const key = drawOne(stream, ["a", "b", "c", "d"]);
+				return stream() < 0.3 ? remove(key) : set(key, i % 256);
+			});
+			plain.commit(...mutations);
+			other.commit(...mutations);
+			expect(entriesOf(other.disk)).toEqual(entriesOf(plain.disk));
+		}
+	});
+});

@@ -1,7 +1,8 @@
 /** Every planned fault strikes at its coordinate and proves it in the history; one out of reach leaves no proof. */
 import { describe, expect, test } from "vitest";
-import { describeFault, type Fault, type FaultPlan } from "../../sim/world/faults.ts";
+import { describeFault, type Fault, type FaultPlan, parseFault } from "../../sim/world/faults.ts";
 import type { Process } from "../../sim/world/process.ts";
+import { drawInt, drawOne, type Stream, Streams } from "../../sim/world/random.ts";
 import type { World } from "../../sim/world/world.ts";
 import { eventsOf, type Options, runWorld } from "./in-world.ts";
 
@@ -61,6 +62,11 @@ describe("every kind proves that it fired", () => {
 		[{ kind: "crash", event: 3 }, "between events, 1 alive"],
 		[{ kind: "evict", event: 3 }, "between events"],
 		[{ kind: "slow", operation: 2, ms: 50 }, "write b"],
+		[{ kind: "torn", write: 2, kept: [] }, "write b"],
+		[{ kind: "refused", operation: 2 }, "write b"],
+		[{ kind: "lost-ack", operation: 2 }, "write b"],
+		[{ kind: "power-loss", write: 2, lost: 1 }, "write b"],
+		[{ kind: "crash", write: 2, side: "after", late: [] }, "write b"],
 	])("%j", async (fault, window) => {
 		const world = await runPlan([fault]);
 		expect(eventsOf(world, "fault")).toEqual([{ index: 0, kind: describeFault(fault), window }]);
@@ -78,6 +84,15 @@ describe("a coordinate out of reach leaves no proof", () => {
 		[{ kind: "crash", write: 0, side: "before" }],
 		[{ kind: "crash", event: 1 }],
 		[{ kind: "evict", event: 1 }],
+		[{ kind: "torn", write: 4, kept: [] }],
+		[{ kind: "refused", operation: 4 }],
+		[{ kind: "lost-ack", operation: 4 }],
+		[{ kind: "power-loss", write: 4, lost: 1 }],
+		// The place is there, and what is to be kept or to come late is not.
+		[{ kind: "torn", write: 2, kept: [1] }],
+		[{ kind: "crash", write: 2, side: "before", late: [0] }],
+		[{ kind: "crash", write: 2, side: "after", late: [0] }],
+		[{ kind: "crash", event: 3, late: [1] }],
 	])("%j", async (fault) => {
 		const world = await runPlan([fault]);
 		expect(eventsOf(world, "fault")).toEqual([]);
@@ -314,4 +329,335 @@ test("a late write of the dead does not fire a crash planned for it", async () =
 	);
 	expect(world.writes).toBeGreaterThan(0);
 	expect(world.fired.size).toBe(0);
+});
+
+/** Every key of the table `t`. */
+const keysOf = (world: World) => world.disk.list("t", "").map(({ key }) => key);
+
+const set = (key: string) => ({ table: "t", key, value: new Uint8Array() });
+
+/** What was told to the processes of a world: `answered` or the error, an operation each. */
+function operateAll(world: World, process: Process, whats: readonly string[], told: string[]): void {
+	for (const what of whats) {
+		world
+			.operate(process, what, () => world.disk.commit(process, what, [set(what)]))
+			.then(
+				() => told.push(`${what} answered`),
+				(error) => told.push(`${error}`),
+			);
+	}
+}
+
+describe("a crash that says what comes late", () => {
+	const asked = ["a", "b", "c"];
+	async function crashed(late: readonly number[] | undefined, inFlight: "lost" | "drawn" = "lost") {
+		const told: string[] = [];
+		const { world } = await runWorld(
+			(world) => void world.spawn("victim", (process) => operateAll(world, process, asked, told)),
+			{
+				inFlight,
+				faults: [{ kind: "crash", write: 1, side: "after", ...(late === undefined ? {} : { late }) }],
+			},
+		);
+		const [first] = writtenBy(world, 1) as [string];
+		const [crash] = eventsOf(world, "process.crash");
+		expect(crash?.inFlight).toHaveLength(2);
+		return { world, told, first, left: crash?.inFlight ?? [] };
+	}
+
+	test.each([[[]], [[0]], [[1]], [[0, 1]]])("has %j of those in flight take effect, and no others", async (late) => {
+		const { world, first, left } = await crashed(late);
+		expect(world.fired.size).toBe(1);
+		expect(keysOf(world)).toEqual([first, ...late.map((place) => left[place] as string)].sort());
+	});
+
+	test("has them take effect in the order given", async () => {
+		const { world, first, left } = await crashed([1, 0]);
+		expect(writtenBy(world, 1)).toEqual([first, left[1], left[0]]);
+	});
+
+	test("answers none of them", async () => {
+		expect((await crashed([0, 1])).told).toEqual([]);
+	});
+
+	test("is not overruled by a scenario that draws fates, nor draws any", async () => {
+		const { world } = await crashed([], "drawn");
+		expect(keysOf(world)).toHaveLength(1);
+		expect(world.random.states().has("in-flight")).toBe(false);
+	});
+
+	test("does not strike when one of several victims has fewer in flight", async () => {
+		const { world } = await runWorld(
+			(world) => {
+				world.spawn("one", (process) => operateAll(world, process, ["a", "b"], []));
+				world.spawn("other", (process) => operateAll(world, process, ["c"], []));
+				world.schedule(world.outside, 5, () => {});
+			},
+			{
+				latency: { minMs: 10, maxMs: 10, answerMaxMs: 0 },
+				faults: [{ kind: "crash", event: 4, late: [1] }],
+			},
+		);
+		expect(world.fired.size).toBe(0);
+		expect(keysOf(world)).toEqual(["a", "b", "c"]);
+	});
+});
+
+describe("a torn write", () => {
+	async function torn(kept: readonly number[]) {
+		const { world } = await runWorld(
+			(world) =>
+				void world.spawn("victim", (process) => {
+					void world.operate(process, "batch", () =>
+						world.disk.commit(process, "batch", [set("a"), set("b"), set("c")]),
+					);
+				}),
+			{ faults: [{ kind: "torn", write: 1, kept }] },
+		);
+		return world;
+	}
+
+	test.each([[[]], [[0]], [[1]], [[0, 2]], [[1, 2]]])(
+		"leaves %j of its entries, and its process dead",
+		async (kept) => {
+			const world = await torn(kept);
+			expect(keysOf(world)).toEqual(kept.map((place) => KEYS[place]));
+			expect(eventsOf(world, "process.crash")).toHaveLength(1);
+		},
+	);
+
+	test("tells the history what it left, under its number", async () => {
+		const [durable] = eventsOf(await torn([0, 2]), "durable");
+		expect(durable).toMatchObject({ n: 1, what: "batch" });
+		expect(durable?.mutations.map(({ key }) => key)).toEqual(["a", "c"]);
+	});
+
+	test("is no fault of an effect on the outside, which has no parts", async () => {
+		const { world } = await runWorld(
+			(world) => void world.spawn("caller", (process) => void world.call(process, "charge")),
+			{ faults: [{ kind: "torn", write: 1, kept: [] }] },
+		);
+		expect(world.fired.size).toBe(0);
+		expect(eventsOf(world, "effect")).toHaveLength(1);
+	});
+
+	test("of deletions leaves the entries of those that did not happen", async () => {
+		const { world } = await runWorld(
+			(world) =>
+				void world.spawn("victim", async (process) => {
+					const write = (value: Uint8Array | null) => () =>
+						world.disk.commit(
+							process,
+							"batch",
+							KEYS.map((key) => ({ table: "t", key, value })),
+						);
+					await world.operate(process, "write", write(new Uint8Array()));
+					await world.operate(process, "delete", write(null));
+				}),
+			{ faults: [{ kind: "torn", write: 2, kept: [1] }] },
+		);
+		expect(keysOf(world)).toEqual(["a", "c"]);
+	});
+});
+
+describe("an operation that goes wrong", () => {
+	async function told(kind: "refused" | "lost-ack", operation: number) {
+		const told: string[] = [];
+		const { world } = await runWorld(
+			(world) => void world.spawn("caller", (process) => operateAll(world, process, ["a", "b"], told)),
+			{ faults: [{ kind, operation }] },
+		);
+		return { told: told.sort(), keys: keysOf(world), world };
+	}
+
+	test("refused: nothing happens, and its process is told so and lives", async () => {
+		const { told: said, keys, world } = await told("refused", 1);
+		expect(said).toEqual(["OperationError: a was refused", "b answered"]);
+		expect(keys).toEqual(["b"]);
+		expect(eventsOf(world, "process.crash")).toEqual([]);
+	});
+
+	test("with a lost answer: it happens, and its process is told that it failed and lives", async () => {
+		const { told: said, keys, world } = await told("lost-ack", 1);
+		expect(said).toEqual(["OperationError: a was not acknowledged", "b answered"]);
+		expect(keys).toEqual(["a", "b"]);
+		expect(eventsOf(world, "process.crash")).toEqual([]);
+	});
+
+	test("is that one only, by its number in the order of asking", async () => {
+		expect((await told("refused", 2)).keys).toEqual(["a"]);
+	});
+
+	test.each(["refused", "lost-ack"] as const)("%s: an effect on the outside too", async (kind) => {
+		const said: string[] = [];
+		const { world } = await runWorld(
+			(world) =>
+				void world.spawn("caller", (process) => {
+					world.call(process, "charge").then(
+						() => said.push("answered"),
+						({ name }) => said.push(name),
+					);
+				}),
+			{ faults: [{ kind, operation: 1 }] },
+		);
+		expect(said).toEqual(["OperationError"]);
+		expect(eventsOf(world, "effect")).toHaveLength(kind === "refused" ? 0 : 1);
+	});
+
+	test("whose process dies of it, has no answer to lose", async () => {
+		const { world } = await runWorld(
+			(world) => void world.spawn("caller", (process) => operateAll(world, process, ["a"], [])),
+			{
+				faults: [
+					{ kind: "crash", write: 1, side: "after" },
+					{ kind: "lost-ack", operation: 1 },
+				],
+			},
+		);
+		expect([...world.fired]).toEqual([0]);
+	});
+
+	test("and is slow as well, is both", async () => {
+		const { world } = await runWorld(
+			(world) => void world.spawn("caller", (process) => operateAll(world, process, ["a"], [])),
+			{
+				faults: [
+					{ kind: "refused", operation: 1 },
+					{ kind: "slow", operation: 1, ms: 70 },
+				],
+			},
+		);
+		expect(world.nowMs).toBe(70);
+		expect([...world.fired].sort()).toEqual([0, 1]);
+	});
+});
+
+describe("a loss of power", () => {
+	/** Writes a, b and c, tells the outside, and writes d; a bystander lives meanwhile. */
+	async function lost(write: number, count: number) {
+		const { world } = await runWorld(
+			(world) => {
+				world.spawn("bystander", () => void setInterval(() => {}, 1_000));
+				world.spawn("writer", async (process) => {
+					const write = (key: string) => world.operate(process, key, () => world.disk.commit(process, key, [set(key)]));
+					for (const key of KEYS) await write(key);
+					await world.call(process, "charge");
+					await write("d");
+				});
+			},
+			{ faults: [{ kind: "power-loss", write, lost: count }], untilMs: 10_000 },
+		);
+		return world;
+	}
+
+	test.each([
+		[3, 0, ["a", "b", "c"]],
+		[3, 1, ["a", "b"]],
+		[3, 2, ["a"]],
+		[3, 3, []],
+		[2, 5, []],
+		[5, 1, ["a", "b", "c"]],
+	])("after write %i losing %i leaves %j", async (write, count, keys) => {
+		expect(keysOf(await lost(write, count))).toEqual(keys);
+	});
+
+	test("takes every process with it, and what is in flight", async () => {
+		const crashes = eventsOf(await lost(2, 1), "process.crash");
+		expect(crashes.map(({ why }) => why)).toEqual(["power loss", "power loss"]);
+	});
+
+	test("leaves nothing unsynced behind: what one loss spared, the next cannot take", async () => {
+		const faults: FaultPlan = [
+			{ kind: "power-loss", write: 3, lost: 1 },
+			{ kind: "power-loss", write: 4, lost: 3 },
+		];
+		const world = await runPlan(faults);
+		expect(world.fired.size).toBe(2);
+		expect(eventsOf(world, "durable").map(({ n, what }) => [n, what])).toEqual([
+			[1, "write a"],
+			[2, "write b"],
+			[3, "write c"],
+			[4, "write c"],
+			[5, "write c"],
+		]);
+	});
+
+	test("does not undo an effect on the outside, but the writes before it", async () => {
+		const world = await lost(4, 1);
+		expect(eventsOf(world, "effect")).toHaveLength(1);
+		expect(keysOf(world)).toEqual(["a", "b"]);
+	});
+
+	test("brings back what the lost writes had replaced or deleted", async () => {
+		const { world } = await runWorld(
+			(world) =>
+				void world.spawn("writer", async (process) => {
+					const commit = (key: string, value: Uint8Array | null) =>
+						world.operate(process, key, () => world.disk.commit(process, key, [{ table: "t", key, value }]));
+					await commit("a", Uint8Array.of(1));
+					await commit("b", Uint8Array.of(2));
+					await commit("a", Uint8Array.of(3));
+					await commit("b", null);
+				}),
+			{ faults: [{ kind: "power-loss", write: 4, lost: 2 }] },
+		);
+		expect(world.disk.list("t", "").map(({ key, value }) => [key, ...value])).toEqual([
+			["a", 1],
+			["b", 2],
+		]);
+	});
+});
+
+describe("a fault in words", () => {
+	/** Faults of every kind, with and without what is optional. */
+	const drawn: readonly ((stream: Stream, place: () => number, places: () => number[]) => Fault)[] = [
+		(stream, place) => ({ kind: "crash", write: place(), side: drawOne(stream, ["before", "after"] as const) }),
+		(stream, place, places) => ({
+			kind: "crash",
+			write: place(),
+			side: drawOne(stream, ["before", "after"] as const),
+			late: places(),
+		}),
+		(_, place) => ({ kind: "crash", event: place() }),
+		(_, place, places) => ({ kind: "crash", event: place(), late: places() }),
+		(_, place) => ({ kind: "evict", event: place() }),
+		(_, place) => ({ kind: "slow", operation: place(), ms: place() }),
+		(_, place, places) => ({ kind: "torn", write: place(), kept: places() }),
+		(_, place) => ({ kind: "refused", operation: place() }),
+		(_, place) => ({ kind: "lost-ack", operation: place() }),
+		(_, place) => ({ kind: "power-loss", write: place(), lost: place() }),
+	];
+
+	test("is that fault again when read", () => {
+		const stream = new Streams("faults").stream("draw");
+		const place = () => drawInt(stream, 1, 10 ** drawInt(stream, 1, 9));
+		const places = () => Array.from({ length: drawInt(stream, 0, 5) }, () => drawInt(stream, 0, 40));
+		const texts = new Set<string>();
+		for (let i = 0; i < 3_000; i++) {
+			const fault = (drawn[i % drawn.length] as (typeof drawn)[number])(stream, place, places);
+			const text = describeFault(fault);
+			expect(parseFault(text), text).toEqual(fault);
+			expect(parseFault(` ${text}\n`), text).toEqual(fault);
+			texts.add(text);
+		}
+		expect(texts.size).toBeGreaterThan(2_500);
+	});
+
+	test.each([
+		"",
+		"crash",
+		"crash after durable write",
+		"crash after durable write -1",
+		"crash after durable write 1.5",
+		"crash beside durable write 1",
+		"crash after durable write 1 with late",
+		"crash after durable write 1; evict before event 2",
+		"tear durable write 3",
+		"tear durable write 3 keeping all",
+		"power loss after durable write 3",
+		"refuse operation one",
+		"Crash after durable write 1",
+	])("%j describes none", (text) => {
+		expect(parseFault(text)).toBeUndefined();
+	});
 });

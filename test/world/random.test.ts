@@ -43,6 +43,45 @@ describe("a stream", () => {
 	});
 });
 
+describe("the states of streams", () => {
+	const begun = () => {
+		const streams = new Streams("seed");
+		take(streams.stream("a"), 7);
+		take(streams.stream("b"), 3);
+		return streams;
+	};
+
+	test("let other streams go on where they stood", () => {
+		const streams = begun();
+		const taken = new Streams("seed", streams.states());
+		expect(take(taken.stream("a"))).toEqual(take(streams.stream("a")));
+		expect(take(taken.stream("b"))).toEqual(take(streams.stream("b")));
+	});
+
+	test("are not moved by draws made after they were taken", () => {
+		const streams = begun();
+		const states = streams.states();
+		const next = take(streams.stream("a"));
+		for (let i = 0; i < 3; i++) expect(take(new Streams("seed", states).stream("a"))).toEqual(next);
+	});
+
+	test("put back, undo every draw since; streams that had not begun begin anew", () => {
+		const streams = begun();
+		const states = streams.states();
+		const drawn = ["a", "b", "c"].map((name) => take(streams.stream(name)));
+		streams.restore(states);
+		expect(["a", "b", "c"].map((name) => take(streams.stream(name)))).toEqual(drawn);
+	});
+
+	test("name the streams that were asked for, and no others", () => {
+		expect([...begun().states().keys()]).toEqual(["a", "b"]);
+	});
+
+	test("leave a stream that had not begun to the seed of who goes on", () => {
+		expect(take(new Streams("other", begun().states()).stream("c"))).toEqual(take(new Streams("other").stream("c")));
+	});
+});
+
 describe("draws", () => {
 	const stream = () => new Streams("draws").stream("a");
 
