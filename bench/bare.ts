@@ -5,6 +5,7 @@
  */
 import type { EngineDriver, KVEntry, KVWrite, Message, WorkflowMessageDriver } from "@rivetkit/workflow-engine";
 import type { EngineModule } from "../drivers/engine/contract.ts";
+import type { Outcome } from "../drivers/engine/host.ts";
 import type { Env, Program } from "../fixtures/programs/program.ts";
 import { keyFromBytes } from "../sim/world/disk.ts";
 import type { Fault } from "../sim/world/faults.ts";
@@ -13,12 +14,14 @@ import { drain } from "../sim/world/interpose.ts";
 /** A crash around the nth durable effect. */
 export type WriteCrash = Extract<Fault, { readonly kind: "crash"; readonly write: number }>;
 
-/** What a bare run came to. */
-export interface BareRun {
+/** What a run came to, however it was driven. */
+export interface EngineRun {
+	readonly status: Outcome["status"];
 	readonly output: unknown;
 	/** Durable effects: writes that changed something, and calls into the outside. */
 	readonly writes: number;
-	readonly crashed: boolean;
+	/** Crashes that struck. */
+	readonly crashes: number;
 }
 
 const WORKFLOW_ID = "workflow";
@@ -210,7 +213,7 @@ class BareLife implements EngineDriver, WorkflowMessageDriver {
  * Runs the program to its end, through one crash if one is given, and looks at the finished workflow once more. One
  * synchronous call, from a macrotask: everything is settled after one drain for each life.
  */
-export function runBare(module: EngineModule, program: Program, crash?: WriteCrash): BareRun {
+export function runBare(module: EngineModule, program: Program, crash?: WriteCrash): EngineRun {
 	const store = new BareStore(crash);
 	program.inputs?.forEach(({ name, body }, i) => {
 		store.messages.push({ id: `m${i + 1}`, name, data: body, sentAt: Date.now() });
@@ -229,7 +232,7 @@ export function runBare(module: EngineModule, program: Program, crash?: WriteCra
 			throw new Error(`The bare run of ${program.name} came to no end; it must need no timer and no further message.`);
 		}
 	}
-	return { output, writes: store.writes, crashed: store.crashed };
+	return { status: "completed", output, writes: store.writes, crashes: store.crashed ? 1 : 0 };
 }
 
 /** One start of the engine; its result unless it crashed on the way. */

@@ -1,118 +1,64 @@
 /**
- * `pnpm bench`: how fast worlds are, and what they cost beside the engine alone. Prints a table, or with `--json` the
- * figures and nothing else. Takes about half a minute.
+ * `pnpm bench [section …] [--json]`: how fast worlds are, and beside what. Prints a table for each section, or with `--json`
+ * the figures and nothing else. Without names it measures the sections that take seconds, in under two minutes.
  */
-import { loadRivet, NEWEST } from "../drivers/engine/rivet/engine.ts";
-import { memoryStorage } from "../drivers/storage/memory/driver.ts";
-import { simple } from "../fixtures/programs/basics.ts";
-import type { Program } from "../fixtures/programs/program.ts";
-import { monthSleep } from "../fixtures/programs/timers.ts";
-import { referenceScenario } from "../sim/explore/draw.ts";
-import type { FaultPlan } from "../sim/world/faults.ts";
-import { inMacrotask } from "../sim/world/interpose.ts";
-import { execute, type Run, type Target } from "../suites/run.ts";
-import { inBareConditions, runBare, type WriteCrash } from "./bare.ts";
-import { TIMED } from "./programs.ts";
-import { compare, median, time } from "./rounds.ts";
-import { type Figures, table } from "./table.ts";
+import { parseArgs } from "node:util";
+import { NEWEST } from "../drivers/engine/rivet/engine.ts";
+import { cold } from "./cold.ts";
+import { crashes } from "./crashes.ts";
+import { memory } from "./memory.ts";
+import { overhead } from "./overhead.ts";
+import type { Section } from "./section.ts";
+import { states } from "./states.ts";
+import { workers } from "./workers.ts";
 
-const SCHEDULE_PAIRS = 40;
-const PROGRAM_PAIRS = 24;
-const MONTHS = 40;
+const SECTIONS: readonly Section[] = [crashes, overhead, states, cold, memory, workers];
 
-const target: Target = { engine: await loadRivet(NEWEST), storage: memoryStorage };
-const json = process.argv.includes("--json");
+const EXIT_USAGE = 2;
 
-function runInWorld(program: Program, faults: FaultPlan = []): Run {
-	const run = execute({ ...referenceScenario(program, "live"), faults }, program, target);
-	if (run.outcome.status !== "completed" || !run.revisited || run.fired.size !== faults.length) {
-		throw new Error(
-			`The run of ${program.name} in a world ended ${run.outcome.status}, which the bench does not expect.`,
-		);
-	}
-	return run;
+try {
+	const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "boolean" } } });
+	const unknown = positionals.find((name) => !SECTIONS.some((section) => section.name === name));
+	if (unknown !== undefined)
+		fail(`Unknown section "${unknown}"; choose from ${SECTIONS.map(({ name }) => name).join(", ")}.`);
+	else await run(positionals, values.json === true);
+} catch (error) {
+	if (!(error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS")) throw error;
+	fail(`${(error as Error).message} The only option is --json.`);
 }
 
-/** Both sides must come to the same output by as many durable effects, or they do not do the same work. */
-function assertSameWork(program: Program, crash?: WriteCrash): number {
-	const world = runInWorld(program, crash === undefined ? [] : [crash]);
-	const bare = inBareConditions(() => runBare(target.engine.module, program, crash));
-	const output = world.outcome.status === "completed" ? world.outcome.output : undefined;
-	const worldSays = JSON.stringify([output, world.writes, world.fired.size > 0]);
-	const bareSays = JSON.stringify([bare.output, bare.writes, bare.crashed]);
-	if (worldSays !== bareSays) {
-		throw new Error(`The two sides do not do the same with ${program.name}: world ${worldSays}, bare ${bareSays}.`);
-	}
-	return world.writes;
-}
-
-const figures = await measure();
-process.stdout.write(json ? `${JSON.stringify(figures, null, "\t")}\n` : table(figures));
-
-async function measure(): Promise<Figures> {
+async function run(names: readonly string[], json: boolean): Promise<void> {
 	const begun = performance.now();
-	const { module } = target.engine;
-
-	const crashes = await inMacrotask(() => crashSchedules(simple));
-	const schedules = await compare(
-		(times) =>
-			inBareConditions(() => {
-				for (let i = 0; i < times; i++) for (const crash of crashes) runBare(module, simple, crash);
-			}),
-		(times) => {
-			for (let i = 0; i < times; i++) for (const crash of crashes) runInWorld(simple, [crash]);
-		},
-		SCHEDULE_PAIRS,
-		() => progress("crash schedules"),
+	const chosen = SECTIONS.filter(({ name, byDefault }) => (names.length === 0 ? byDefault : names.includes(name)));
+	const head = { engine: NEWEST, node: process.versions.node };
+	if (!json) process.stdout.write(`${head.engine}, Node ${head.node}\n`);
+	const sections: Record<string, unknown> = {};
+	for (const section of chosen) {
+		const figures = await section.measure((what) => {
+			if (!json) process.stderr.write(`${section.name}: ${what}\n`);
+		});
+		sections[section.name] = figures;
+		if (!json) process.stdout.write(`\n${section.text(figures)}\n`);
+	}
+	const tookMs = performance.now() - begun;
+	if (json) {
+		process.stdout.write(`${JSON.stringify({ ...head, sections, tookMs }, null, "\t")}\n`);
+		return;
+	}
+	const others = SECTIONS.filter((section) => !chosen.includes(section));
+	process.stdout.write(
+		[
+			"",
+			`Ratios are of processor time, both sides in turn in one process, lower quartiles\nof each; single pairs in brackets. It took ${(tookMs / 1000).toFixed(0)} s.`,
+			...(others.length === 0
+				? []
+				: ["More by name:", ...others.map(({ name, about }) => `  pnpm bench ${name.padEnd(10)}${about}`)]),
+			"",
+		].join("\n"),
 	);
-
-	const programs: Figures["programs"][number][] = [];
-	for (const program of TIMED) {
-		await inMacrotask(() => assertSameWork(program));
-		const comparison = await compare(
-			(times) =>
-				inBareConditions(() => {
-					for (let i = 0; i < times; i++) runBare(module, program);
-				}),
-			(times) => {
-				for (let i = 0; i < times; i++) runInWorld(program);
-			},
-			PROGRAM_PAIRS,
-			() => progress(program.name),
-		);
-		programs.push({ name: program.name, ...comparison });
-	}
-
-	const months: number[] = [];
-	for (let i = 0; i < MONTHS; i++) {
-		months.push((await time((times) => void Array.from({ length: times }, () => runInWorld(monthSleep)), 1)) / 1000);
-		progress(monthSleep.name);
-	}
-	if (!json) process.stderr.write("\n");
-	return {
-		engine: target.engine.name,
-		node: process.versions.node,
-		schedules: { count: crashes.length, ...schedules },
-		programs,
-		monthMs: median(months),
-		tookMs: performance.now() - begun,
-	};
 }
 
-/** Every durable write of the program, with a crash before it and a crash after it. */
-function crashSchedules(program: Program): WriteCrash[] {
-	const writes = assertSameWork(program);
-	const crashes = Array.from({ length: writes }, (_, i) =>
-		(["before", "after"] as const).map((side): WriteCrash => ({ kind: "crash", write: i + 1, side })),
-	).flat();
-	for (const crash of crashes) assertSameWork(program, crash);
-	return crashes;
+function fail(message: string): void {
+	process.stderr.write(`${message}\n`);
+	process.exitCode = EXIT_USAGE;
 }
-
-/** Names what is being timed, once, and then a dot for each slice done; on standard error. */
-function progress(what: string): void {
-	if (json) return;
-	process.stderr.write(what === progress.last ? "." : `\n${what} .`);
-	progress.last = what;
-}
-progress.last = "";

@@ -8,7 +8,8 @@ import type { Program } from "../fixtures/programs/program.ts";
 import { queueLoop } from "../fixtures/programs/queues.ts";
 import { ticker } from "../fixtures/programs/timers.ts";
 
-function enqueuedUpFront(program: Program): Program {
+/** The same program with all its messages in the queue at the start. */
+export function enqueuedUpFront(program: Program): Program {
 	return { ...program, inputs: (program.inputs ?? []).map((input) => ({ ...input, atMs: 0 })) };
 }
 

@@ -1,46 +1,49 @@
 /**
  * Times two ways of doing the same work against each other in one process: a slice of one, a slice of the other, over
- * and over, so that whatever else the machine does meanwhile hits both. The ratio is the median over the pairs.
+ * and over, so that whatever else the machine does meanwhile hits both. What others do there only ever makes a slice
+ * slower, so each side's figure is its lower quartile; and all of it is processor time of this process, which others
+ * disturb less than they disturb the clock.
  */
 import { inMacrotask } from "../sim/world/interpose.ts";
 
-/** Work that is done `times` times in one synchronous call. */
-export type Work = (times: number) => void;
+/** Work that is done `times` times in one call, which begins in a macrotask. */
+export type Work = (times: number) => void | Promise<void>;
 
 export interface Comparison {
-	/** Median microseconds for one piece of work. */
-	readonly bareUs: number;
-	readonly worldUs: number;
-	/** World over bare: median, least and greatest of the pairs. */
-	readonly ratio: { readonly median: number; readonly min: number; readonly max: number };
-	readonly pairs: number;
+	/** Microseconds for one piece of work, of what is measured against and of what is measured: lower quartiles. */
+	readonly baseUs: number;
+	readonly otherUs: number;
+	/** Other over base. */
+	readonly ratio: number;
+	/** The quartiles of that ratio over the single pairs. */
+	readonly pairs: { readonly count: number; readonly low: number; readonly high: number };
 }
 
 /** Real milliseconds of one slice. */
-const SLICE_MS = 80;
+const SLICE_MS = 30;
 /** Real milliseconds each side runs before anything is timed. */
 const WARM_UP_MS = 400;
 
-export async function compare(bare: Work, world: Work, pairs: number, onPair: () => void): Promise<Comparison> {
-	const bareTimes = await calibrate(bare);
-	const worldTimes = await calibrate(world);
-	const bareUs: number[] = [];
-	const worldUs: number[] = [];
+export async function compare(base: Work, other: Work, pairs: number): Promise<Comparison> {
+	const baseTimes = await calibrate(base);
+	const otherTimes = await calibrate(other);
+	const baseUs: number[] = [];
+	const otherUs: number[] = [];
 	const ratios: number[] = [];
 	for (let pair = 0; pair < pairs; pair++) {
 		// Which of the two goes first alternates too.
-		const bareFirst = pair % 2 === 0;
-		if (bareFirst) bareUs.push(await time(bare, bareTimes));
-		worldUs.push(await time(world, worldTimes));
-		if (!bareFirst) bareUs.push(await time(bare, bareTimes));
-		ratios.push((worldUs.at(-1) as number) / (bareUs.at(-1) as number));
-		onPair();
+		const baseFirst = pair % 2 === 0;
+		if (baseFirst) baseUs.push(await time(base, baseTimes));
+		otherUs.push(await time(other, otherTimes));
+		if (!baseFirst) baseUs.push(await time(base, baseTimes));
+		ratios.push((otherUs.at(-1) as number) / (baseUs.at(-1) as number));
 	}
+	const [quietBase, quietOther] = [quantile(baseUs, 0.25), quantile(otherUs, 0.25)];
 	return {
-		bareUs: median(bareUs),
-		worldUs: median(worldUs),
-		ratio: { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) },
-		pairs,
+		baseUs: quietBase,
+		otherUs: quietOther,
+		ratio: quietOther / quietBase,
+		pairs: { count: pairs, low: quantile(ratios, 0.25), high: quantile(ratios, 0.75) },
 	};
 }
 
@@ -55,19 +58,25 @@ async function calibrate(work: Work): Promise<number> {
 	}
 }
 
-/** Microseconds for one piece of work. */
+/** Microseconds of processor time, the system's included, for one piece of work. */
 export async function time(work: Work, times: number): Promise<number> {
-	return await inMacrotask(() => {
-		const begun = performance.now();
-		work(times);
-		return ((performance.now() - begun) * 1000) / times;
+	return await inMacrotask(async () => {
+		const begun = process.cpuUsage();
+		await work(times);
+		const { user, system } = process.cpuUsage(begun);
+		return Math.max(1, user + system) / times;
 	});
 }
 
 export function median(figures: readonly number[]): number {
+	return quantile(figures, 0.5);
+}
+
+/** The figure below which that share of the figures lies, between two of them in proportion. */
+function quantile(figures: readonly number[], share: number): number {
 	const sorted = figures.toSorted((a, b) => a - b);
-	const middle = sorted.length >> 1;
-	const upper = sorted[middle];
-	if (upper === undefined) throw new Error("The median of no figures was asked for.");
-	return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] as number)) / 2;
+	const place = (sorted.length - 1) * share;
+	const [low, high] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
+	if (low === undefined || high === undefined) throw new Error("A quantile of no figures was asked for.");
+	return low + (high - low) * (place - Math.floor(place));
 }

@@ -1,12 +1,13 @@
 /** The report as JUnit XML: a suite a subject, a test case a property, so that runs can be joined by property id. */
-import junitReportBuilder, { type Builder } from "junit-report-builder";
+import { createRequire } from "node:module";
+import type { Builder } from "junit-report-builder";
 import type { Finding, Report } from "./model.ts";
 
-// The package's types put its builder one level deeper than Node does.
-const builder = junitReportBuilder as unknown as Builder;
+const load = createRequire(import.meta.url);
 
 export function junit(report: Report): string {
-	const xml = builder.newBuilder();
+	// Loaded when asked for: it takes as long to load as the engine does, and most commands write no XML.
+	const xml = (load("junit-report-builder") as Builder).newBuilder();
 	const suites = [...new Set(report.properties.map(({ suite }) => suite))];
 	for (const name of suites) {
 		const suite = xml.testSuite().name(`faultline.${name}`);

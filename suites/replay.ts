@@ -87,9 +87,15 @@ export const everyStateRecovers: Property = {
 			// Storage that refuses is told of by the run that met it; a later one must recover.
 			if (error.name === OperationError.name && state !== "failed") return;
 			const expected = reference.outcome.status === "failed" && isDeepStrictEqual(error, reference.outcome.error);
+			const failure = replayFailure(error);
+			// What the uninterrupted run meets too has another cause than what a crash or a slow disk brings about.
 			const kind =
-				replayFailure(error) ??
-				(expected || state === "failed" || evicting ? undefined : `rejected-with-${error.name}`);
+				failure === undefined
+					? expected || state === "failed" || evicting
+						? undefined
+						: `rejected-with-${error.name}`
+					: failure +
+						(reference.of("run.rejected").some((other) => failedAlike(other, failure)) ? "-uninterrupted" : "");
 			if (kind === undefined) return;
 			violations.push({
 				kind,
@@ -218,6 +224,10 @@ export const parallelSafe: Property = {
 		return violations;
 	},
 };
+
+function failedAlike({ data }: HistoryEvent, failure: string): boolean {
+	return replayFailure((data as HostEvents["run.rejected"]).error) === failure;
+}
 
 /** The sorts of things a write changed (`workflow output`, `entry`, `alarm`), each with what it was. */
 function written(run: Run, { mutations }: WorldEvents["durable"]): Map<string, string> {

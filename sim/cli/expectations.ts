@@ -40,7 +40,7 @@ export async function expectations(options: ExpectationsOptions): Promise<void> 
 		runs,
 		workers: { count: options.workers ?? availableParallelism(), spec },
 		expectations: known,
-		onProgress: progress.update,
+		onProgress: (done, findings) => progress.update(done, `${findings} new`),
 		...commands(options),
 	});
 	progress.stop();

@@ -10,6 +10,7 @@ import type { Target } from "../../suites/run.ts";
 import { type CampaignResult, campaign } from "../explore/campaign.ts";
 import { WIDENING } from "../explore/crashes.ts";
 import { Doublecheck } from "../explore/doublecheck.ts";
+import { REFERENCE_SEED } from "../explore/draw.ts";
 import type { Explorer } from "../explore/explorer.ts";
 import type { Keeper } from "../explore/keeper.ts";
 import { planOptions } from "../explore/plan.ts";
@@ -45,6 +46,8 @@ export interface ExploreOptions extends RunOptions, PublishOptions {
 	readonly explore: Exploration["kind"];
 	readonly depth?: number;
 	readonly mode?: HostingMode;
+	/** With `explore: crashes`: the seed whose scenario is searched. */
+	readonly seed?: number;
 	/** Whether to make a sample of the runs in another process too. */
 	readonly doublecheck?: boolean;
 }
@@ -157,7 +160,8 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 			...(keeper?.corpus === undefined ? {} : { corpus: keeper.corpus }),
 			signal: stopped.signal,
 			...(doublecheck === undefined ? {} : { doublecheck }),
-			onProgress: progress.update,
+			onProgress: (done, findings, left) =>
+				progress.update(done, `${findings} new${left > 0 ? `, ${count(left)} to go` : ""}`),
 			onPart: (news, soFar) => {
 				for (const finding of news) progress.announce(announcement(finding));
 				const now = performance.now();
@@ -226,7 +230,10 @@ export function commands(options: Pick<RunOptions, "engine" | "program" | "fault
 		commandFor: (seed) => `pnpm sim --seed ${seed}${drawing}`,
 		commandForKnown: (id) => `pnpm sim --known ${id}${drawing}`,
 		commandForFile: (file) => `pnpm sim replay ${quote(file)}`,
-		commandForScenario: (scenario) => `pnpm sim${planOptions(scenario)}${engineOption(options)}`,
+		commandForScenario: (scenario) =>
+			scenario.seed === REFERENCE_SEED
+				? `pnpm sim${planOptions(scenario)}${engineOption(options)}`
+				: `pnpm sim${planOptions(scenario, drawing)}`,
 	};
 }
 
@@ -240,6 +247,7 @@ function settingsOf(options: ExploreOptions, runs: number, exploration: Explorat
 		...(options.property === undefined ? {} : { property: options.property }),
 		...(options.faults === undefined ? {} : { faults: options.faults }),
 		explore: kind,
+		...(kind === "crashes" && exploration.seed !== undefined ? { seed: exploration.seed } : {}),
 		...(kind === "random" ? {} : { modes: exploration.modes, depth: exploration.depth ?? "all" }),
 	};
 }
@@ -247,7 +255,7 @@ function settingsOf(options: ExploreOptions, runs: number, exploration: Explorat
 const DEFAULT_DEPTH = 2;
 
 /** @throws UsageError for options that do not go together. */
-function explorationOf({ explore: kind, depth, mode, runs, faults }: ExploreOptions): Exploration {
+function explorationOf({ explore: kind, depth, mode, runs, faults, seed }: ExploreOptions): Exploration {
 	if (kind === "random") {
 		const given = depth !== undefined ? "--depth" : mode !== undefined ? "--mode" : undefined;
 		if (given === undefined) return { kind };
@@ -256,6 +264,7 @@ function explorationOf({ explore: kind, depth, mode, runs, faults }: ExploreOpti
 	if (runs !== undefined) throw new UsageError(`--runs counts seeds; --explore ${kind} ends when it is exhausted.`);
 	const modes: readonly HostingMode[] = mode === undefined ? ["live", "yield"] : [mode];
 	if (kind === "schedules") {
+		if (seed !== undefined) throw new UsageError("--explore schedules searches programs: leave --seed out.");
 		if (faults !== undefined) throw new UsageError("--explore schedules interrupts nothing: leave --faults out.");
 		return { kind, modes, depth: depth ?? DEFAULT_DEPTH };
 	}
@@ -263,7 +272,13 @@ function explorationOf({ explore: kind, depth, mode, runs, faults }: ExploreOpti
 	if (wrong !== undefined) {
 		throw new UsageError(`--explore crashes knows crash, ${WIDENING.join(", ")}; ${wrong} is for seeds.`);
 	}
-	return { kind, modes, depth: depth ?? DEFAULT_DEPTH, kinds: (faults ?? []).filter((fault) => fault !== "crash") };
+	if (seed !== undefined && mode !== undefined) throw new UsageError("A seed is hosted as drawn: leave --mode out.");
+	return {
+		kind,
+		...(seed === undefined ? {} : { seed }),
+		...{ modes, depth: depth ?? DEFAULT_DEPTH },
+		kinds: (faults ?? []).filter((fault) => fault !== "crash"),
+	};
 }
 
 /** The kinds of fault that must strike, or the result counts for nothing. */

@@ -76,6 +76,7 @@ Examples:
   pnpm sim --suite queue --report report  one suite, with files for CI
   pnpm sim --explore crashes --program queue-loop    every crash state, twice
   pnpm sim --seed 42 --save bug.repro     keep its failure in a file
+  pnpm sim shrink bug.repro               the smallest run that fails so
   pnpm sim replay bug.repro               does it still fail?
   pnpm sim list                           engines, suites, properties, programs
 
@@ -83,7 +84,8 @@ Exit code: 0 everything held or failed as listed; 1 something new failed, or
 something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 	)
 	.action(async (options) => {
-		const single = ["seed", "known", "plan", "order"].find((name) => options[name] !== undefined);
+		const singling = options.explore === "random" ? ["seed", "known", "plan", "order"] : ["known", "plan", "order"];
+		const single = singling.find((name) => options[name] !== undefined);
 		const many = ["runs", "for", "shard", "corpus"].find((name) => options[name] !== undefined);
 		if (single !== undefined && many !== undefined) {
 			throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);
@@ -130,6 +132,18 @@ program
 	.action(async (file, _options, command) => {
 		const { replay } = await import("./replay.ts");
 		process.exitCode = (await replay(file, ownOptions(command))).exitCode;
+	});
+
+program
+	.command("shrink")
+	.description("the smallest run that fails in the same way, as a reproducer")
+	.argument("[file]", "what --save or --report wrote; or name a run by --seed, --known, --plan")
+	.option("--out <file>", "where to write it (default: beside the file, or named after the failure)")
+	.option("--budget <runs>", "end after so many runs with what there is", parseRuns)
+	.action(async (file, _options, command) => {
+		const { shrinkCommand } = await import("./shrink.ts");
+		const options = file === undefined ? command.optsWithGlobals() : ownOptions(command);
+		process.exitCode = (await shrinkCommand(file, options)).exitCode;
 	});
 
 program

@@ -93,7 +93,8 @@ export function refuse(options: object, names: readonly string[], why: string): 
 	if (given !== undefined) throw new UsageError(`${why}: leave --${given} out.`);
 }
 
-async function explorerFor(reproducer: Reproducer, file: string, named: string | undefined): Promise<Explorer> {
+/** An explorer of the engine that the file was recorded on, or of the one that was named. */
+export async function explorerFor(reproducer: Reproducer, file: string, named: string | undefined): Promise<Explorer> {
 	const { engine, driver } = reproducer.target;
 	try {
 		const { explorer } = await prepare({ engine: named ?? engine.name });

@@ -10,8 +10,9 @@ import type { Scenario } from "../../suites/scenario.ts";
 import { describeDifference } from "../explore/blame.ts";
 import { type CampaignResult, conditionsOf, judgeOne } from "../explore/campaign.ts";
 import { Doublecheck } from "../explore/doublecheck.ts";
+import { referenceScenario } from "../explore/draw.ts";
 import type { Explorer, Judgement } from "../explore/explorer.ts";
-import { parsePlan, plannedScenario } from "../explore/plan.ts";
+import { parsePlan, planned } from "../explore/plan.ts";
 import type { Shown } from "../explore/reproducer.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { commands, reportOf, writeReport } from "./explore.ts";
@@ -45,14 +46,22 @@ export async function show(options: ShowOptions): Promise<Report> {
 	const { scenario, program } = await inMacrotask(() => choose(explorer, options, expectations));
 	const { commandFor, commandForKnown, commandForScenario } = commands(options);
 	const { seed, known } = options;
+	const asDrawn = seed !== undefined && options.plan === undefined && options.order === undefined;
 	const command =
-		known !== undefined ? commandForKnown(known) : seed !== undefined ? commandFor(seed) : commandForScenario(scenario);
+		known !== undefined ? commandForKnown(known) : asDrawn ? commandFor(seed) : commandForScenario(scenario);
 	const judged = await inMacrotask(() => judgeOne(explorer, { scenario, program }, command, expectations));
 	const { judgement } = judged;
 	const shown = options.save === undefined ? undefined : shownFirst(judged, options);
 	const result = options.doublecheck === true ? await doublechecked(judged) : judged.result;
 	const digest = judgement.run.history.digest();
-	const settings = known !== undefined ? { known } : seed !== undefined ? { seed } : { plan: options.plan ?? "" };
+	const settings =
+		known !== undefined
+			? { known }
+			: {
+					...(seed === undefined ? {} : { seed }),
+					...(options.plan === undefined ? {} : { plan: options.plan }),
+					...(options.order === undefined ? {} : { order: options.order.join() }),
+				};
 	const report = reportOf(result, target, settings, (performance.now() - startedAt) / 1_000, digest);
 
 	if (options.save !== undefined && shown !== undefined) {
@@ -105,13 +114,18 @@ async function doublechecked({ result, judgement }: JudgedRun): Promise<Campaign
 	}
 }
 
-function choose(
+/** The run that the options name. @throws UsageError when they name none. */
+export function choose(
 	explorer: Explorer,
 	options: ShowOptions,
 	expectations: ReturnType<typeof loadExpectations>,
 ): { scenario: Scenario; program: Program } {
-	if (options.seed !== undefined) return explorer.draw(options.seed);
-	if (options.known === undefined) return planned(explorer, options);
+	const { seed, known, plan, order } = options;
+	if (known === undefined) {
+		const base = seed === undefined ? namedScenario(explorer, options) : explorer.draw(seed);
+		if (plan === undefined && order === undefined) return base;
+		return { ...base, scenario: planned(base.scenario, parsePlan(plan ?? ""), order) };
+	}
 	const entry = expectations.find(({ property, kind }) => `${property}/${kind}` === options.known);
 	if (entry === undefined) {
 		const ids = expectations.map(({ property, kind }) => `${property}/${kind}`);
@@ -125,13 +139,13 @@ function choose(
 	return { scenario: entry.scenario, program };
 }
 
-/** @throws UsageError unless one program is named, and the plan is one. */
-function planned(explorer: Explorer, { program: names, plan = "", mode = "live", order }: ShowOptions) {
+/** @throws UsageError unless one program is named. */
+function namedScenario(explorer: Explorer, { program: names, mode = "live" }: ShowOptions) {
 	const program = explorer.programs.find(({ name }) => name === names?.[0]);
 	if (program === undefined || names?.length !== 1) {
 		throw new UsageError("--plan and --order are about one program; name it: --program NAME");
 	}
-	return { program, scenario: plannedScenario(program, mode, parsePlan(plan), order) };
+	return { program, scenario: referenceScenario(program, mode) };
 }
 
 /** What there is to tell of one run. */

@@ -15,13 +15,18 @@ export function widthOf(stream: NodeJS.WriteStream): number {
 }
 
 export interface Progress {
-	update(done: number, findings: number): void;
+	/** @param note what else there is to say, in a few words. */
+	update(done: number, note: string): void;
 	/** Says something that stays, above the progress; several lines at will. */
 	announce(text: string): void;
 	stop(): void;
 }
 
 const PLAIN_EVERY_MS = 5_000;
+
+function behind(note: string): string {
+	return note === "" ? "" : `, ${note}`;
+}
 
 /**
  * Progress on standard error: a bar on a terminal, a plain line now and then elsewhere.
@@ -34,21 +39,21 @@ export function progressOf(total: number | undefined, silent: boolean): Progress
 	const rate = (done: number) => done / Math.max(0.001, (performance.now() - startedAt) / 1_000);
 	if (stream.isTTY && total !== undefined) {
 		const bar = new cliProgress.SingleBar({
-			format: "{bar} {percentage}%  {runs} runs, {rate}/s, {left} s left, {findings} new",
+			format: "{bar} {percentage}%  {runs} runs, {rate}/s, {left} s left{note}",
 			barsize: 24,
 			hideCursor: true,
 			clearOnComplete: true,
 			stream,
 		});
-		bar.start(total, 0, { runs: "0", rate: "-", left: "-", findings: 0 });
+		bar.start(total, 0, { runs: "0", rate: "-", left: "-", note: "" });
 		return {
-			update: (done, findings) => {
+			update: (done, note) => {
 				const perSecond = rate(done);
 				bar.update(done, {
 					runs: count(done),
 					rate: count(perSecond),
 					left: count((total - done) / perSecond),
-					findings,
+					note: behind(note),
 				});
 			},
 			announce: (text) => {
@@ -62,14 +67,14 @@ export function progressOf(total: number | undefined, silent: boolean): Progress
 	}
 	let lastAt = startedAt;
 	return {
-		update: (done, findings) => {
+		update: (done, note) => {
 			const now = performance.now();
 			if (now - lastAt < PLAIN_EVERY_MS) return;
 			lastAt = now;
 			const perSecond = rate(done);
 			const of = total === undefined ? "" : ` of ${count(total)}`;
 			const left = total === undefined ? "" : `, ${count((total - done) / perSecond)} s left`;
-			stream.write(`${count(done)}${of} runs, ${count(perSecond)}/s${left}, ${findings} new\n`);
+			stream.write(`${count(done)}${of} runs, ${count(perSecond)}/s${left}${behind(note)}\n`);
 		},
 		announce: (text) => {
 			stream.write(`${text}\n`);

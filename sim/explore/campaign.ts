@@ -47,7 +47,8 @@ export interface CampaignOptions extends Partial<Commands> {
 	readonly signal?: AbortSignal;
 	/** Makes the sample of seeds that is run twice once more, in another process. */
 	readonly doublecheck?: Doublecheck;
-	readonly onProgress?: (done: number, findings: number) => void;
+	/** Runs done, findings that are new, and states or orders that searches know of and have not come to. */
+	readonly onProgress?: (done: number, findings: number, left: number) => void;
 	/** Called whenever something was added, with the findings that are neither listed nor were there before. */
 	readonly onPart?: (news: readonly Finding[], soFar: () => CampaignResult) => void;
 }
@@ -78,7 +79,7 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 		if (tally.problems.size > 0) stop();
 		const fresh = Object.keys(part.findings).filter((id) => !expected.has(id) && !announced.has(id));
 		for (const id of fresh) announced.add(id);
-		options.onProgress?.(tally.counts.runs, announced.size);
+		options.onProgress?.(tally.counts.runs, announced.size, tally.left);
 		const soFar = () => resultOf(tally.data(), judging, true);
 		options.onPart?.(fresh.length === 0 ? [] : soFar().findings.filter(({ id }) => fresh.includes(id)), soFar);
 	};

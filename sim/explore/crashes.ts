@@ -28,6 +28,8 @@ export interface CrashSearchOptions {
 	/** Which of `WIDENING` the storage may do besides crashing. */
 	readonly kinds: ReadonlySet<FaultKind>;
 	/** Each run made, judged. */
+	/** What is searched; the uninterrupted program, without latency, when absent. */
+	readonly base?: Scenario;
 	readonly onJudged: (judgement: Judgement) => void;
 	readonly onProblem: (problem: string) => void;
 }
@@ -40,10 +42,19 @@ interface Node {
 	snapshot: Snapshot | undefined;
 	/** The window of the uninterrupted run that it lies in. */
 	readonly window: number | undefined;
-	/** What followed, once it was run, and how many lives came before. */
-	after: { readonly run: Run; readonly events: readonly HistoryEvent[]; readonly lives: number } | undefined;
+	/** Whether its recovery was run. */
+	recovered: boolean;
+	/** What followed, once it was run and while there is room to keep it. */
+	after: After | undefined;
 	/** Other ways that led there before it was run. */
 	readonly waiting: Way[];
+}
+
+/** What followed a state: the run from there on, and how many lives and events came before. */
+interface After {
+	readonly run: Run;
+	readonly events: readonly HistoryEvent[];
+	readonly lives: number;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -60,13 +71,15 @@ interface Way {
 }
 
 function newNode(faults: FaultPlan, snapshot: Snapshot | undefined, window: number | undefined): Node {
-	return { faults, snapshot, window, after: undefined, waiting: [] };
+	return { faults, snapshot, window, recovered: false, after: undefined, waiting: [] };
 }
 
 /** Of so many states one recovery is made again from the beginning. */
 const CHECK_EVERY = 23;
 /** Sets of more members are not tried in every subset. */
 const MAX_MEMBERS = 4;
+/** Events that are kept to judge further ways by; what follows later states is run again when it is needed. */
+const MAX_KEPT_EVENTS = 1_500_000;
 /** The most writes that a loss of power takes with it. */
 const MAX_UNSYNCED = 3;
 
@@ -87,6 +100,8 @@ export class CrashSearch {
 	readonly #crossed = new Map<number, number>();
 	#windows: Mutable<CrashWindow>[] = [];
 	#judged = 0;
+	/** Events of what followed all states so far, kept or not. */
+	#keptEvents = 0;
 	#ways = 0;
 	#explored = 0;
 	#checked = 0;
@@ -96,7 +111,7 @@ export class CrashSearch {
 		this.#explorer = explorer;
 		this.#program = program;
 		this.#options = options;
-		this.#scenario = referenceScenario(program, mode);
+		this.#scenario = options.base ?? referenceScenario(program, mode);
 		for (const kind of ["crash", ...options.kinds] as const) this.#faults.set(kind, { ways: 0, places: new Set() });
 	}
 
@@ -174,22 +189,33 @@ export class CrashSearch {
 		for (const { property, violation } of violations) this.#confirmed.add(`${property.id}/${violation.kind}`);
 		if (snapshot !== undefined) {
 			if (this.#explored % CHECK_EVERY === 1) this.#check(run);
-			const { history, lives } = snapshot.world;
-			node.after = { run, events: run.history.events.slice(history.length), lives };
-			node.snapshot = undefined;
-			if (node.waiting.length > 0) this.#ready.add(node);
+			node.recovered = true;
+			const after = afterOf(run, snapshot);
+			for (const way of node.waiting.splice(0)) this.#judgeWay(way, after);
+			// States of the last depth come last: no further way leads to one of them.
+			this.#keptEvents += goesOn ? after.events.length : 0;
+			if (goesOn && this.#keptEvents <= MAX_KEPT_EVENTS) node.after = after;
+			if (node.after !== undefined || !goesOn) node.snapshot = undefined;
 		}
 		this.#judgeWays();
 	}
 
 	/** Judges the ways to states whose recovery is known by now. */
 	#judgeWays(): void {
-		for (const node of this.#ready) for (const way of node.waiting.splice(0)) this.#judgeWay(way, node);
+		for (const node of this.#ready) {
+			const after = node.after ?? this.#again(node);
+			for (const way of node.waiting.splice(0)) this.#judgeWay(way, after);
+		}
 		this.#ready.clear();
 	}
 
-	#judgeWay({ faults, events, length, tail, lives, stepRules }: Way, { after }: Node): void {
-		if (after === undefined) throw new Error("A way was to be judged before what follows it is known.");
+	/** Makes a recovery once more, of which there was no room to keep what followed. */
+	#again({ faults, snapshot }: Node): After {
+		if (snapshot === undefined) throw new Error("A state has neither what followed it nor what led to that.");
+		return afterOf(this.#judge(faults, snapshot, undefined).run, snapshot);
+	}
+
+	#judgeWay({ faults, events, length, tail, lives, stepRules }: Way, after: After): void {
 		const history = new History();
 		for (let i = 0; i < length; i++) history.events.push(events[i] as HistoryEvent);
 		history.events.push(...tail);
@@ -266,7 +292,7 @@ export class CrashSearch {
 			const { events } = point.world.history;
 			const { length } = events;
 			known.waiting.push({ faults, events, length, tail: world.history.slice(length), lives: world.lives, stepRules });
-			if (known.after !== undefined) this.#ready.add(known);
+			if (known.recovered) this.#ready.add(known);
 		}
 	}
 
@@ -313,6 +339,12 @@ export class CrashSearch {
 		for (let length = 1; length <= members.length; length++) add(members.slice(0, length));
 		return [...subsets.values()];
 	}
+}
+
+function afterOf(run: Run, { world }: Snapshot): After {
+	const events = run.history.events.slice(world.history.length);
+	// The history itself is shared with the run it was taken up from, and need not be kept twice.
+	return { run: alike(run, run.scenario, new History(), run.stepRules), events, lives: world.lives };
 }
 
 function describePlan(faults: FaultPlan): string {

@@ -120,11 +120,14 @@ function drawFault(stream: Stream, extent: Extent, kinds: ReadonlySet<FaultKind>
 	return draw(stream, extent);
 }
 
+/** Seeds the one uninterrupted run of each program and mode; no number, so that no campaign draws it. */
+export const REFERENCE_SEED = "reference";
+
 /** The same program with nothing in its way. */
 export function referenceScenario(program: Program, mode: HostingMode): Scenario {
 	return {
 		program: program.name,
-		seed: "reference",
+		seed: REFERENCE_SEED,
 		hosting: { mode, restartMs: 0, coldWake: true },
 		latency: { minMs: 0, maxMs: 0, answerMaxMs: 0 },
 		inFlight: "lost",

@@ -4,18 +4,20 @@
  */
 
 import { UsageError } from "../../drivers/engine/contract.ts";
-import type { HostingMode } from "../../drivers/engine/host.ts";
-import type { Program } from "../../fixtures/programs/program.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { describeFault, type FaultPlan, parseFault } from "../world/faults.ts";
-import { referenceScenario } from "./draw.ts";
+import { REFERENCE_SEED } from "./draw.ts";
 
 /** A plan without faults. */
 const NOTHING = "none";
 
-/** ` --program queue-loop --mode live --plan "crash after durable write 4"` */
-export function planOptions({ program, hosting, faults, schedule }: Scenario): string {
-	const parts = [`--program ${program}`, `--mode ${hosting.mode}`];
+/**
+ * ` --program queue-loop --mode live --plan "crash after durable write 4"`; of a seed's scenario ` --seed 7 --plan …`.
+ * @param drawing the options that decide what a seed means.
+ */
+export function planOptions({ program, seed, hosting, faults, schedule }: Scenario, drawing = ""): string {
+	const drawn = seed !== REFERENCE_SEED;
+	const parts = drawn ? [`--seed ${seed}${drawing}`] : [`--program ${program}`, `--mode ${hosting.mode}`];
 	const plan = faults.length === 0 ? NOTHING : `"${faults.map(describeFault).join("; ")}"`;
 	if (faults.length > 0 || schedule === undefined) parts.push(`--plan ${plan}`);
 	if (schedule?.kind === "choices") parts.push(`--order ${schedule.choices.join(",") || "0"}`);
@@ -37,14 +39,15 @@ export function parsePlan(text: string): FaultPlan {
 		});
 }
 
-export function plannedScenario(
-	program: Program,
-	mode: HostingMode,
-	faults: FaultPlan,
-	order: readonly number[] | undefined,
-): Scenario {
+/** The scenario with nothing in its way: no faults, no order but the seed's, and at a crash nothing in flight takes effect. */
+export function uninterrupted({ schedule: _, ...scenario }: Scenario): Scenario {
+	return { ...scenario, inFlight: "lost", faults: [] };
+}
+
+/** The scenario with these faults, and in this order when one is given. */
+export function planned(base: Scenario, faults: FaultPlan, order: readonly number[] | undefined): Scenario {
 	return {
-		...referenceScenario(program, mode),
+		...uninterrupted(base),
 		faults,
 		...(order === undefined ? {} : { schedule: { kind: "choices", choices: order } }),
 	};

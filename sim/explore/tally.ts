@@ -126,6 +126,15 @@ export class Tally {
 		if (known === undefined || known.explored <= result.explored) this.searches.set(key, result);
 	}
 
+	/** States and orders that searches know of and have not come to. */
+	get left(): number {
+		let left = 0;
+		for (const search of this.searches.values()) {
+			left += (search.kind === "crashes" ? search.states : search.schedules) - search.explored;
+		}
+		return left;
+	}
+
 	add(data: TallyData): void {
 		addAll(this.problems, data.problems);
 		for (const [key, n] of Object.entries(data.counts) as [keyof Counts, number][]) {

@@ -1,8 +1,12 @@
 /** What one thread is given to do at a time, and how it does it: a block of seeds, or the search of one program. */
 import type { HostingMode } from "../../drivers/engine/host.ts";
+import type { Program } from "../../fixtures/programs/program.ts";
+import type { Scenario } from "../../suites/scenario.ts";
 import type { FaultKind } from "../world/faults.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { CrashSearch } from "./crashes.ts";
+import { referenceScenario } from "./draw.ts";
+import { uninterrupted } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import { ScheduleSearch } from "./schedules.ts";
 import type { Block, Shard } from "./shard.ts";
@@ -14,6 +18,8 @@ export type Exploration =
 	/** `depth` crashes one after the other; `kinds` of faults besides the crash. */
 	| {
 			readonly kind: "crashes";
+			/** Searches the scenario of that seed, without its faults, in place of every program. */
+			readonly seed?: number;
 			readonly modes: readonly HostingMode[];
 			readonly depth: number;
 			readonly kinds: readonly FaultKind[];
@@ -41,6 +47,10 @@ export function* unitsOf(
 	programs: readonly string[],
 	shard: Shard,
 ): Generator<SearchUnit> {
+	if (search.kind === "crashes" && search.seed !== undefined) {
+		if (shard.i === 1) yield { search, program: "", mode: "live" };
+		return;
+	}
 	let place = 0;
 	for (const program of programs) {
 		for (const mode of search.modes) if (place++ % shard.n === shard.i - 1) yield { search, program, mode };
@@ -99,15 +109,29 @@ async function runSearch(
 
 function searchOf(recorder: Recorder, { search, program: name, mode }: SearchUnit): CrashSearch | ScheduleSearch {
 	const { explorer } = recorder;
+	if (search.kind === "crashes" && search.seed !== undefined) {
+		const { scenario, program } = explorer.draw(search.seed);
+		return crashSearchOf(recorder, search, program, uninterrupted(scenario));
+	}
 	const program = explorer.programs.find((candidate) => candidate.name === name);
 	if (program === undefined) throw new Error(`The program ${name} is not among those of the explorer.`);
 	if (search.kind === "schedules") {
 		const departures = search.depth ?? Number.POSITIVE_INFINITY;
 		return new ScheduleSearch(explorer, program, mode, departures, (judgement) => recorder.record(judgement));
 	}
-	return new CrashSearch(explorer, program, mode, {
-		depth: search.depth,
-		kinds: new Set(search.kinds),
+	return crashSearchOf(recorder, search, program, referenceScenario(program, mode));
+}
+
+function crashSearchOf(
+	recorder: Recorder,
+	{ depth, kinds }: Extract<SearchUnit["search"], { kind: "crashes" }>,
+	program: Program,
+	base: Scenario,
+): CrashSearch {
+	return new CrashSearch(recorder.explorer, program, base.hosting.mode, {
+		depth,
+		kinds: new Set(kinds),
+		base,
 		onJudged: (judgement) => recorder.record(judgement),
 		onProblem: (text) => recorder.problem(text),
 	});

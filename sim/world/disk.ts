@@ -142,13 +142,15 @@ export class Disk {
 	#table(name: string): Tree {
 		let tree = this.#tables.get(name);
 		if (tree === undefined) {
-			tree = new BTree<string, Uint8Array>(undefined, compareKeys);
+			tree = new BTree<string, Uint8Array>(undefined, compareKeys, NODE_SIZE);
 			this.#tables.set(name, tree);
 		}
 		return tree;
 	}
 }
 
+/** Entries of a node of a tree: as many as the library has, since most tables of a run then are one node. */
+const NODE_SIZE = 256;
 const STOP = { break: true };
 /** Above every key of one character a byte. */
 const HIGHEST = "\uffff";

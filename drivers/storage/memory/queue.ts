@@ -12,8 +12,12 @@ const encoder = new Encoder({ useRecords: false });
 const NEXT = "next";
 /** Messages are stored under `m` + place + `:` + name + `:` + id, so that names and ids can be read without decoding. */
 const MESSAGE = "m";
+const PLACE_DIGITS = 8;
 /** Responses of completed messages are stored under `r` + id. */
 const RESPONSE = "r";
+
+/** Integers below are one byte in CBOR, the integer itself. */
+const SMALL_INTEGERS = 24;
 
 export interface QueuedMessage {
 	readonly id: string;
@@ -34,12 +38,12 @@ export class DurableQueue {
 	/** Stores a message at the end. @returns false when the process died before it could be acknowledged. */
 	append(process: Process, message: Message): boolean {
 		const stored = this.#disk.get(this.#table, NEXT);
-		const place = stored === undefined ? 0 : (encoder.decode(stored) as number);
-		const key = `${MESSAGE}${String(place).padStart(8, "0")}:${encodeURIComponent(message.name)}:${message.id}`;
+		const place = stored === undefined ? 0 : decodePlace(stored);
+		const key = `${MESSAGE}${String(place).padStart(PLACE_DIGITS, "0")}:${encodeURIComponent(message.name)}:${message.id}`;
 		const { id, name, data, sentAt } = message;
 		const alive = this.#disk.commit(process, "queue.append", [
 			{ table: this.#table, key, value: encoder.encode({ id, name, data, sentAt }) },
-			{ table: this.#table, key: NEXT, value: encoder.encode(place + 1) },
+			{ table: this.#table, key: NEXT, value: encodePlace(place + 1) },
 		]);
 		for (const { process, watcher } of [...this.#watchers]) if (process.alive) watcher(message.name);
 		return alive;
@@ -49,8 +53,9 @@ export class DurableQueue {
 	receive(process: Process, names: readonly string[], count: number, keep: boolean): Message[] {
 		const keys: string[] = [];
 		const messages: Message[] = [];
+		const wanted = matcher(names);
 		this.#disk.visit(this.#table, MESSAGE, (key, value) => {
-			if (names.length > 0 && !names.includes(parseKey(key).name)) return true;
+			if (!wanted(key)) return true;
 			keys.push(key);
 			messages.push(encoder.decode(value) as Message);
 			return keys.length < count;
@@ -78,8 +83,9 @@ export class DurableQueue {
 	/** Whether a message with one of the names (any name when empty) is stored. */
 	has(names: readonly string[]): boolean {
 		let found = false;
+		const wanted = matcher(names);
 		this.#disk.visit(this.#table, MESSAGE, (key) => {
-			found = names.length === 0 || names.includes(parseKey(key).name);
+			found = wanted(key);
 			return !found;
 		});
 		return found;
@@ -112,6 +118,23 @@ export class DurableQueue {
 			this.#watchers.delete(watch);
 		};
 	}
+}
+
+/** As the encoder's bytes, without it for the integers that are one byte in CBOR. */
+function encodePlace(place: number): Uint8Array {
+	return place < SMALL_INTEGERS ? Uint8Array.of(place) : encoder.encode(place);
+}
+
+function decodePlace(bytes: Uint8Array): number {
+	const [first = 0] = bytes;
+	return first < SMALL_INTEGERS ? first : (encoder.decode(bytes) as number);
+}
+
+/** Tells the keys of messages with one of the names (any name when empty), without taking them apart. */
+function matcher(names: readonly string[]): (key: string) => boolean {
+	if (names.length === 0) return () => true;
+	const parts = names.map((name) => `:${encodeURIComponent(name)}:`);
+	return (key) => parts.some((part) => key.startsWith(part, MESSAGE.length + PLACE_DIGITS));
 }
 
 function parseKey(key: string): QueuedMessage {
