@@ -38,6 +38,8 @@ export interface Example {
 	readonly digest: string;
 	/** Shows the run again, step by step. */
 	readonly command: string;
+	/** The run in a file, for `pnpm sim replay` and `pnpm sim emit`: its path from the directory of the report, if there is one. */
+	readonly reproducer?: string;
 }
 
 export interface PropertyResult {

@@ -1,17 +1,20 @@
 /** The memory of failures: what failed is kept, is tried first the next time, and is shown by its file while it still fails. */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Report } from "../reports/model.ts";
 import { campaign } from "../sim/explore/campaign.ts";
-import { keepFailures, keptFile, readCorpus, readKept, writeKept } from "../sim/explore/corpus.ts";
+import { readCorpus } from "../sim/explore/corpus.ts";
+import { Keeper } from "../sim/explore/keeper.ts";
+import { findingId, readReproducer, reproducerOf, writeReproducer } from "../sim/explore/reproducer.ts";
+import { reproducerName } from "../sim/explore/reproducer-file.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
 import { sim } from "./support/cli.ts";
 import { explorerOf } from "./support/explorer.ts";
 
 const LOST = "queue.no-loss/taken-then-crashed";
-const FILE = "queue.no-loss--taken-then-crashed.yaml";
+const FILE = "queue.no-loss--taken-then-crashed.repro";
 const CAMPAIGN = ["--program", "queue-loop", "--property", "queue.no-loss", "--expectations", "none"];
 
 /** A campaign in a process of its own takes longer than the default on a busy machine. */
@@ -39,18 +42,17 @@ async function explore(corpus: string, ...args: string[]): Promise<{ report: Rep
 }
 
 describe("a corpus", () => {
-	it("keeps each new failure in a file named after it, with a run that shows it", async () => {
+	it("keeps each new failure in a reproducer named after it, which replays to the byte", async () => {
 		expect(readdirSync(join(directory, "first"))).toEqual([FILE]);
-		const kept = readKept(join(directory, "first", FILE));
-		expect(kept).toMatchObject({ engine: "rivet-2.3.19", property: "queue.no-loss", kind: "taken-then-crashed" });
-		const explorer = await explorerOf({ properties: ["queue.no-loss"] });
-		const program = explorer.programOf(kept.scenario);
-		const { violations } = await inMacrotask(() =>
-			explorer.judge(kept.scenario, program as NonNullable<typeof program>),
-		);
-		expect(violations.map(({ violation }) => violation)).toContainEqual(
-			expect.objectContaining({ kind: kept.kind, message: kept.message }),
-		);
+		const file = join(directory, "first", FILE);
+		const { target, finding, digest } = readReproducer(file);
+		expect(target.engine.name).toBe("rivet-2.3.19");
+		expect(findingId(finding)).toBe(LOST);
+		const { stdout, code } = await sim(["replay", file, "--json", "--expectations", "none"]);
+		const report = JSON.parse(stdout) as Report;
+		expect(report.replay).toEqual({ finding: LOST, outcome: "still-fails", missedFaults: [] });
+		expect(report.digest).toBe(digest);
+		expect(code).toBe(1);
 	});
 
 	it("keeps no listed failure", async () => {
@@ -71,45 +73,79 @@ describe("a corpus", () => {
 		expect(code).toBe(1);
 	});
 
+	it("tries what was put there by hand, whatever its name, and keeps no second file of it", async () => {
+		const corpus = copy("by-hand");
+		renameSync(join(corpus, FILE), join(corpus, "my bug.repro"));
+		writeFileSync(join(corpus, "README.md"), "what users write beside it");
+		const { report } = await explore(corpus, "--runs", "1");
+		expect(report.findings).toMatchObject([{ id: LOST, verdict: "fail", runs: 0 }]);
+		expect(report.findings[0]?.example?.command).toBe(`pnpm sim replay '${join(corpus, "my bug.repro")}'`);
+		expect(readdirSync(corpus).sort()).toEqual(["README.md", "my bug.repro"]);
+	});
+
+	it("shows each finding by its own file, though one run shows them all", async () => {
+		const corpus = join(directory, "several");
+		const args = ["--program", "queue-loop", "--expectations", "none", "--corpus", corpus];
+		const plan = ["--explore", "crashes", "--depth", "1", "--mode", "live", "--suite", "queue,replay"];
+		await sim([...args, ...plan, "--quiet"]);
+		const { stdout } = await sim([...args, "--runs", "1", "--suite", "queue,replay", "--json"]);
+		const { findings } = JSON.parse(stdout) as Report;
+		const ids = ["queue.no-loss/taken-then-crashed", "replay.same-outcome/waits-for-lost-message"];
+		for (const id of ids) {
+			const command = findings.find((finding) => finding.id === id)?.example?.command;
+			expect(command).toBe(`pnpm sim replay ${join(corpus, reproducerName(id))}`);
+		}
+		const [one, other] = ids.map((id) => readReproducer(join(corpus, reproducerName(id))));
+		expect(one?.digest).toBe(other?.digest);
+	});
+
 	it("is left as it is by the same campaign again, and shows its file and not the seed", async () => {
 		const corpus = copy("again");
-		const before = readFileSync(join(corpus, FILE), "utf8");
+		const before = readFileSync(join(corpus, FILE));
 		const { report } = await explore(corpus, "--runs", "150");
 		expect(report.findings[0]?.runs).toBeGreaterThan(0);
 		expect(report.findings[0]?.example?.command).toBe(`pnpm sim replay ${join(corpus, FILE)}`);
-		expect(readFileSync(join(corpus, FILE), "utf8")).toBe(before);
+		expect(readFileSync(join(corpus, FILE))).toEqual(before);
+	});
+
+	it("names the engine in the command where that is not the one its file was recorded on", async () => {
+		const corpus = copy("engine");
+		const { report } = await explore(corpus, "--runs", "1", "--engine", "rivet-2.3.18");
+		const command = `pnpm sim replay ${join(corpus, FILE)} --engine rivet-2.3.18`;
+		expect(report.findings[0]?.example?.command).toBe(command);
 	});
 
 	it("is brought up to date by a simpler run, which is then what its command shows", async () => {
-		const simplest = readKept(join(directory, "first", FILE));
 		const explorer = await explorerOf({ programs: ["queue-loop"], properties: ["queue.no-loss"] });
-		const commands = { commandFor: String, commandForKnown: String };
-		const options = { from: 1, runs: 400, expectations: [], ...commands };
 		const worse = await inMacrotask(() => {
 			for (let seed = 1; seed <= 400; seed++) {
 				const { scenario, program } = explorer.draw(seed);
 				const { run, violations } = explorer.judge(scenario, program);
-				const shows = violations.some(({ violation }) => violation.kind === "taken-then-crashed");
-				if (shows && run.fired.size > 2) return scenario;
+				const shown = violations.find(({ violation }) => violation.kind === "taken-then-crashed");
+				if (shown !== undefined && run.fired.size > 2) return reproducerOf(run, shown);
 			}
 			throw new Error("no seed shows it with three faults");
 		});
 		const corpus = join(directory, "worse");
 		mkdirSync(corpus);
 		const file = join(corpus, FILE);
-		writeKept(file, { ...simplest, scenario: worse });
-		const kept = readCorpus(corpus);
-		const result = await campaign(explorer, { ...options, corpus: { directory: corpus, kept } });
-		keepFailures(corpus, "rivet-2.3.19", result, kept);
-		expect(readKept(file).scenario).not.toEqual(worse);
-		expect(readKept(file).scenario).toEqual(result.scenarios.get(LOST));
+		writeReproducer(file, worse);
+		const keeper = new Keeper(explorer, { corpus });
+		const commands = { commandFor: String, commandForKnown: String };
+		const options = { from: 1, runs: 400, expectations: [], ...commands };
+		const result = await campaign(explorer, { ...options, corpus: keeper.corpus as NonNullable<Keeper["corpus"]> });
+		expect((await keeper.keep(result)).result).toBe(result);
+		const kept = readReproducer(file);
+		expect(kept.scenario).not.toEqual(worse.scenario);
+		expect(kept.scenario).toMatchObject(result.scenarios.get(LOST) as object);
+		expect(kept.digest).toBe(result.findings[0]?.example?.digest);
 		expect(result.findings[0]?.example?.command).toBe(`pnpm sim replay ${file}`);
 	});
 
 	it("says in one line what passes now, and keeps its file", async () => {
 		const corpus = copy("passing");
-		const kept = readKept(join(corpus, FILE));
-		writeKept(join(corpus, FILE), { ...kept, scenario: { ...kept.scenario, faults: [] } });
+		const kept = readReproducer(join(corpus, FILE));
+		writeReproducer(join(corpus, FILE), { ...kept, scenario: { ...kept.scenario, faults: [] } });
 		const { stdout, code } = await sim([...CAMPAIGN, "--corpus", corpus, "--runs", "1", "--quiet"]);
 		expect(stdout.replaceAll(/\s+/g, "")).toContain(`corpus:passesnow:${join(corpus, FILE)}`);
 		expect(readdirSync(corpus)).toEqual([FILE]);
@@ -141,37 +177,64 @@ describe("a corpus", () => {
 	});
 });
 
+describe("a campaign that is stopped", () => {
+	it("has kept each failure it tells of, in whole files", async () => {
+		const corpus = join(directory, "stopped");
+		let interrupted = false;
+		const args = ["--program", "queue-loop", "--expectations", "none", "--for", "10m", "--corpus", corpus];
+		const { stdout, code } = await sim(args, (child, stderr) => {
+			if (interrupted || !stderr.includes("new:")) return;
+			interrupted = true;
+			child.kill("SIGINT");
+		});
+		expect(stdout).toMatch(/Stopped before the end/);
+		const told = [...stdout.matchAll(/^FAIL +(\S+) {2}(\S+) /gm)].map(([, property, kind]) => `${property}/${kind}`);
+		expect(told).not.toEqual([]);
+		expect(readdirSync(corpus).sort()).toEqual(told.map(reproducerName).sort());
+		for (const [, { property, kind }] of readCorpus(corpus)) expect(told).toContain(`${property}/${kind}`);
+		expect(code).toBe(1);
+	});
+
+	it("by a kill has kept what it had announced a while ago", async () => {
+		const corpus = join(directory, "killed");
+		const args = ["--program", "queue-loop", "--expectations", "none", "--for", "10m", "--corpus", corpus];
+		const kept = () => readdirSync(corpus).filter((name) => name.endsWith(".repro"));
+		const { code } = await sim(args, (child, stderr) => {
+			if (stderr.includes("new:") && kept().length > 0) child.kill("SIGKILL");
+		});
+		expect(code).toBeNull();
+		expect(readCorpus(corpus).size).toBe(kept().length);
+	});
+});
+
 describe("a file of a corpus", () => {
-	it("is written and read as inverses", () => {
-		const kept = readKept(join(directory, "first", FILE));
-		const file = join(directory, "copy.yaml");
-		writeKept(file, kept);
-		expect(readKept(file)).toEqual(kept);
+	it("is named after its finding, whatever that is called, and otherwise for each", () => {
+		expect(reproducerName(LOST)).toBe(FILE);
+		const odd = [
+			"a.b/c d/../e",
+			"a.b/c_d_.._e",
+			"a.b/c d_.._e",
+			`a.b/${"long".repeat(99)}`,
+			`a.b/${"long".repeat(98)}`,
+		];
+		const names = odd.map(reproducerName);
+		expect(new Set(names).size).toBe(odd.length);
+		for (const name of names) expect(name).toMatch(/^a\.b--[\w.-]{1,180}\.repro$/);
 	});
 
-	it("is named after its finding, whatever that is called", () => {
-		expect(keptFile("d", LOST)).toBe(join("d", FILE));
-		expect(keptFile("d", "a.b/c d/../e")).toBe(join("d", "a.b--c_d_.._e.yaml"));
-	});
-
-	it.each([
-		["not YAML", (text: string) => `${text}\n- [`, /cannot be tried: /],
-		["without a kind", (text: string) => text.replace(/^kind:.*$/m, ""), /cannot be tried: "kind" is missing/],
-		["without a scenario", (text: string) => text.replace(/^scenario:[\s\S]*$/m, ""), /"scenario\.program" is missing/],
-		["without a hosting mode", (text: string) => text.replace(/mode: \w+/, "mode: odd"), /"scenario\.hosting" is/],
-		[
-			"with faults of no kind",
-			(text: string) => text.replaceAll(/kind: crash/g, "kin: crash"),
-			/"scenario\.faults" is/,
-		],
-		["empty", () => "", /"engine" is missing/],
+	it.each<[string, (bytes: Buffer) => Uint8Array | string, RegExp]>([
+		["cut short", (bytes) => bytes.subarray(0, 500), /is damaged; copy it again, or make it anew/],
+		["changed", (bytes) => bytes.fill(0, 100, 101), /is damaged; copy it again, or make it anew/],
+		["something else", () => "seed: 1\n", /is no reproducer; give a file written by/],
+		["empty", () => "", /is no reproducer; give a file written by/],
 	])("that is %s ends the campaign before it begins: one line, exit 2", async (_what, change, message) => {
 		const corpus = copy("damaged");
 		const file = join(corpus, FILE);
-		writeFileSync(file, change(readFileSync(file, "utf8")));
+		writeFileSync(file, change(readFileSync(file)));
 		expect(() => readCorpus(corpus)).toThrow(message);
 		const { code, stdout, stderr } = await sim([...CAMPAIGN, "--runs", "1", "--corpus", corpus]);
 		expect(stderr).toMatch(message);
+		expect(stderr).toMatch(/; or take it out of the corpus\.$/m);
 		expect(stderr).toContain(file);
 		expect(stderr.trimEnd().split("\n")).toHaveLength(1);
 		expect(stdout).toBe("");

@@ -13,7 +13,6 @@ import { MUTANTS } from "../fixtures/mutants/index.ts";
 import type { Program } from "../fixtures/programs/program.ts";
 import type { Report } from "../reports/model.ts";
 import { literal } from "../sim/cli/emit.ts";
-import { campaign } from "../sim/explore/campaign.ts";
 import { Explorer } from "../sim/explore/explorer.ts";
 import {
 	compareWithRecorded,
@@ -23,7 +22,6 @@ import {
 	type Reproducer,
 	readReproducer,
 	reproducerOf,
-	writeReproducers,
 } from "../sim/explore/reproducer.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
 import { sim } from "./support/cli.ts";
@@ -191,27 +189,6 @@ describe("a finding", () => {
 		const [first, again] = [await recorded(await explorerOf(), id), await recorded(await explorerOf(), id)];
 		expect(Buffer.compare(encodeReproducer(first), encodeReproducer(again))).toBe(0);
 		expect(encodeReproducer(decodeReproducer(encodeReproducer(first)))).toEqual(encodeReproducer(first));
-	});
-
-	it("of a campaign each gets a file", async () => {
-		const explorer = await explorerOf({ programs: ["queue-loop"] });
-		const result = await campaign(explorer, {
-			from: 1,
-			runs: 200,
-			expectations: [],
-			commandFor: String,
-			commandForKnown: String,
-		});
-		expect(result.scenarios.size).toBeGreaterThan(1);
-		const files = await writeReproducers(directory, result, explorer);
-		expect([...files.keys()]).toEqual([...result.scenarios.keys()]);
-		for (const [id, file] of files) {
-			expect(file).toBe(join(directory, "reproducers", `${id.replace("/", "--")}.repro`));
-			const reproducer = readReproducer(file);
-			expect(findingId(reproducer.finding)).toBe(id);
-			expect(reproducer.digest).toBe(result.findings.find((finding) => finding.id === id)?.example?.digest);
-			expect((await replayed(reproducer, explorer)).difference).toBeUndefined();
-		}
 	});
 });
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
-import type { Report } from "../reports/model.ts";
+import type { Example, Report } from "../reports/model.ts";
 import { BLOCK_SEEDS, blocksOf, seedsOf } from "../sim/explore/shard.ts";
 import { formatShard, joinShards, parseShardFile, type ShardRecord } from "../sim/explore/shard-file.ts";
 import { sim } from "./support/cli.ts";
@@ -87,11 +87,20 @@ describe("three shards", () => {
 		});
 		expect(code).toBe(whole.exitCode);
 		expect(stdout).toMatch(/^known {2}rivet-2\.3\.19: \d+ known$/m);
+		// The reproducers are named by the findings, and compared by their bytes.
+		for (const { example } of whole.findings) {
+			const [one, other] = ["whole", "merged"].map((name) => join(directory, name, example?.reproducer as string));
+			expect(readFileSync(other as string)).toEqual(readFileSync(one as string));
+		}
 	});
 
 	it("merge as data with --json, and nothing else", async () => {
 		const { stdout, stderr } = await sim(["merge", ...shardDirectories("1", "2", "3"), "--json"]);
-		expect((JSON.parse(stdout) as Report).findings).toEqual(readReport("whole").findings);
+		const plain = readReport("whole").findings.map(({ example, ...finding }) => {
+			const { reproducer: _, ...rest } = example as Example;
+			return { ...finding, example: rest };
+		});
+		expect((JSON.parse(stdout) as Report).findings).toEqual(plain);
 		expect(stderr).toBe("");
 	});
 

@@ -8,17 +8,27 @@ import { count, plural, wrap } from "../../reports/text.ts";
 import { PROPERTIES } from "../../suites/index.ts";
 import type { Target } from "../../suites/run.ts";
 import { type CampaignResult, campaign } from "../explore/campaign.ts";
-import { keepFailures, readCorpus } from "../explore/corpus.ts";
 import { WIDENING } from "../explore/crashes.ts";
 import { Doublecheck } from "../explore/doublecheck.ts";
 import { REFERENCE_SEED } from "../explore/draw.ts";
+import type { Explorer } from "../explore/explorer.ts";
+import type { Keeper } from "../explore/keeper.ts";
 import { planOptions } from "../explore/plan.ts";
 import type { Commands } from "../explore/result.ts";
 import { type Shard, seedsOf, WHOLE } from "../explore/shard.ts";
 import { digestOf, formatShard, SHARD_FILE } from "../explore/shard-file.ts";
 import type { Exploration } from "../explore/work.ts";
 import { drawingOptions, engineOption, LOADER, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
-import { filesOf, makeReportDirectory, type PublishOptions, printReport, sayWritten, writeFiles } from "./publish.ts";
+import {
+	filesOf,
+	makeReportDirectory,
+	namesOf,
+	type PublishOptions,
+	printReport,
+	sayWritten,
+	withReproducers,
+	writeFiles,
+} from "./publish.ts";
 import { progressOf, widthOf } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
@@ -52,8 +62,8 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 	const exploration = explorationOf(options);
 	const { explorer, target, spec } = await prepare({ ...options, ...faultsOf(options, exploration) });
 	const expectations = loadExpectations(target.engine, options.expectations);
-	const kept = options.corpus === undefined ? undefined : readCorpus(options.corpus);
 	if (options.report !== undefined) makeReportDirectory(options.report);
+	const keeper = await keeperOf(explorer, options);
 	const runs = options.runs ?? (options.for === undefined ? DEFAULT_RUNS : Number.POSITIVE_INFINITY);
 	const { shard = WHOLE } = options;
 	const seeds = seedsOf(runs, shard);
@@ -81,33 +91,47 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 		const report = reportOf(result, target, ownSettings, seconds());
 		return options.corpus === undefined ? report : { ...report, corpus: result.tally.corpus };
 	};
+	const shardFileOf = (result: CampaignResult): [string, string] => [
+		SHARD_FILE,
+		formatShard({
+			tool: VERSION,
+			engine: identityOf(target.engine),
+			driver: target.storage.name,
+			...{ settings, shard },
+			interrupted: result.interrupted,
+			seconds: Number(seconds().toFixed(3)),
+			expectations: {
+				digest: digestOf(expectations),
+				listed: expectations.map(({ scenario: _, ...entry }) => entry),
+			},
+			tally: result.tally,
+		}),
+	];
 	/** Puts everything found so far where a killed campaign leaves it. */
-	const store = (result: CampaignResult): (readonly [string, string])[] => {
-		if (options.corpus !== undefined && kept !== undefined) {
-			keepFailures(options.corpus, target.engine.name, result, kept);
-		}
-		if (options.report === undefined) return [];
-		const files: (readonly [string, string])[] = filesOf(reportNow(result));
-		if (options.shard !== undefined) {
-			files.push([
-				SHARD_FILE,
-				formatShard({
-					tool: VERSION,
-					engine: identityOf(target.engine),
-					driver: target.storage.name,
-					...{ settings, shard },
-					interrupted: result.interrupted,
-					seconds: Number(seconds().toFixed(3)),
-					expectations: {
-						digest: digestOf(expectations),
-						listed: expectations.map(({ scenario: _, ...entry }) => entry),
-					},
-					tally: result.tally,
-				}),
-			]);
-		}
-		writeFiles(options.report, files);
-		return files;
+	const store = async (found: CampaignResult, isWhole: boolean): Promise<{ report: Report; names: string[] }> => {
+		if (keeper === undefined) return { report: reportNow(found), names: [] };
+		const { result, files } = await keeper.keep(found);
+		if (keeper.failed) stopped.abort();
+		if (isWhole && result.verdict !== "invalid") keeper.removeStale();
+		const report = withReproducers(reportNow(result), files);
+		if (options.report === undefined) return { report, names: [] };
+		const forms = filesOf(report);
+		if (options.shard !== undefined) forms.push(shardFileOf(result));
+		writeFiles(options.report, forms);
+		return { report, names: namesOf(forms, files) };
+	};
+	let storing = Promise.resolve();
+	let waits = false;
+	/** Stores what there is once what is being stored is there. Whoever waits already stores the latest too. */
+	const storeSoon = (soFar: () => CampaignResult) => {
+		if (waits) return;
+		waits = true;
+		storing = storing.then(async () => {
+			waits = false;
+			await store(soFar(), false);
+		});
+		// What cannot be stored is said at the end, and there is no use in finding more.
+		storing.catch(() => stopped.abort());
 	};
 
 	const ends = exploration.kind === "random" && Number.isFinite(seeds);
@@ -125,15 +149,15 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 	let storedAt = startedAt;
 	const doublecheck =
 		options.doublecheck === true ? new Doublecheck({ engine: target.engine, loader: LOADER }) : undefined;
-	let result: CampaignResult;
+	let stored: Awaited<ReturnType<typeof store>>;
 	try {
-		result = await campaign(explorer, {
+		const result = await campaign(explorer, {
 			from: options.from,
 			...{ runs, shard, exploration },
 			...(options.for === undefined ? {} : { forMs: options.for }),
 			workers: { count: options.workers ?? availableParallelism(), spec },
 			expectations,
-			...(options.corpus === undefined || kept === undefined ? {} : { corpus: { directory: options.corpus, kept } }),
+			...(keeper?.corpus === undefined ? {} : { corpus: keeper.corpus }),
 			signal: stopped.signal,
 			...(doublecheck === undefined ? {} : { doublecheck }),
 			onProgress: (done, findings, left) =>
@@ -143,21 +167,43 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 				const now = performance.now();
 				if (news.length === 0 && now - storedAt < WRITE_EVERY_MS) return;
 				storedAt = now;
-				store(soFar());
+				storeSoon(soFar);
 			},
 			...commands(options),
+			commandForFile: (file) => replayCommand(file, keeper?.corpus?.kept.get(file)?.engine, target.engine.name),
 		});
+		try {
+			await storing;
+			stored = await store(result, !result.interrupted);
+		} catch (error) {
+			// What was found is not lost with what cannot be written.
+			progress.stop();
+			printReport(reportNow(result), options);
+			throw error;
+		}
 	} finally {
 		doublecheck?.close();
 		progress.stop();
 		process.off("SIGINT", stop);
 		process.off("SIGTERM", stop);
 	}
-	const report = reportNow(result);
-	const files = store(result);
+	const { report, names } = stored;
 	printReport(report, options);
-	if (options.report !== undefined && !silent) sayWritten(options.report, files);
+	if (options.report !== undefined && !silent) sayWritten(options.report, names);
 	return report;
+}
+
+/** What keeps the runs of findings in files; undefined when no files were asked for. @throws UsageError */
+async function keeperOf(explorer: Explorer, { corpus, report }: ExploreOptions): Promise<Keeper | undefined> {
+	if (corpus === undefined && report === undefined) return undefined;
+	const { Keeper } = await import("../explore/keeper.ts");
+	return new Keeper(explorer, { corpus, report });
+}
+
+/** @param recorded engine that the file itself names, which a replay runs unless it is told otherwise. */
+function replayCommand(file: string, recorded: string | undefined, engine: string): string {
+	const other = recorded === undefined || recorded === engine ? "" : ` --engine ${quote(engine)}`;
+	return `pnpm sim replay ${quote(file)}${other}`;
 }
 
 /** A new finding as it is told the moment it is there. */

@@ -58,8 +58,8 @@ const program = withTarget(new Command("pnpm sim"))
 	.option("--order <places>", "show one program in this order of what is pending", parseOrder)
 	.option("--workers <n>", "threads to explore with (default: one a core)", parseWorkers)
 	.option("--shard <i/n>", "only the seeds of shard i of n; merge joins them", parseShard)
-	.option("--corpus <dir>", "keep what fails there, and try it first next time")
-	.option("--report <dir>", "write report.json, junit.xml and report.txt there")
+	.option("--corpus <dir>", "try the reproducers there first, and keep what fails")
+	.option("--report <dir>", "write the report there, and a reproducer of each finding")
 	.option("--json", "print the report as JSON and nothing else")
 	.option("--quiet", "only findings and the verdict")
 	.option("--verbose", "with --seed: every event, reads included")
@@ -137,8 +137,8 @@ program
 	.argument("<dirs...>", "directories that shards wrote their reports to")
 	.description("the shards of one campaign, joined into one report")
 	.option("--partial", "take shards that were stopped before their end")
-	.action((directories, _options, command) => {
-		process.exitCode = merge(directories, command.optsWithGlobals()).exitCode;
+	.action(async (directories, _options, command) => {
+		process.exitCode = (await merge(directories, command.optsWithGlobals())).exitCode;
 	});
 
 program

@@ -2,12 +2,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../../drivers/engine/contract.ts";
+import { PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import type { Report } from "../../reports/model.ts";
-import { resultOf } from "../explore/result.ts";
+import { type CampaignResult, resultOf } from "../explore/result.ts";
 import { joinShards, parseShardFile, reach, SHARD_FILE, type ShardRecord } from "../explore/shard-file.ts";
 import type { FaultKind } from "../world/faults.ts";
 import { commands, reportOf } from "./explore.ts";
-import { type PublishOptions, printReport, writeReport } from "./publish.ts";
+import { prepare, type RunOptions } from "./options.ts";
+import { makeReportDirectory, type PublishOptions, printReport, withReproducers, writeReport } from "./publish.ts";
 import { VERSION } from "./version.ts";
 
 export interface MergeOptions extends PublishOptions {
@@ -16,7 +18,7 @@ export interface MergeOptions extends PublishOptions {
 }
 
 /** Prints and writes the joined report. @throws UsageError naming the directory that does not belong, and why. */
-export function merge(directories: readonly string[], options: MergeOptions): Report {
+export async function merge(directories: readonly string[], options: MergeOptions): Promise<Report> {
 	const byDirectory = new Map<string, ShardRecord>();
 	for (const directory of directories) {
 		if (byDirectory.has(directory)) throw new UsageError(`${directory} is given twice; give each directory once.`);
@@ -32,21 +34,39 @@ export function merge(directories: readonly string[], options: MergeOptions): Re
 		...(settings.program === undefined ? {} : { program: settings.program as string[] }),
 		...(settings.faults === undefined ? {} : { faults: settings.faults as FaultKind[] }),
 	};
-	const result = resultOf(
+	const found = resultOf(
 		tally,
 		{ expectations: expectations.listed, ...commands(drawing) },
 		shards.some(({ interrupted }) => interrupted),
 	);
+	const { result, files } = await reproducersOf(found, drawing, options.report);
 	// Shards run side by side: together they took as long as the slowest.
 	const seconds = Math.max(...shards.map((shard) => shard.seconds));
-	const report: Report = {
+	const plain: Report = {
 		...reportOf(result, { engine, storage: { name: driver } }, { ...settings, shards: shards.map(reach) }, seconds),
 		...(Object.values(tally.corpus).some(({ length }) => length > 0) ? { corpus: tally.corpus } : {}),
 	};
+	const report = withReproducers(plain, files);
 	printReport(report, options);
-	if (options.report !== undefined)
-		writeReport(options.report, report, options.json === true || options.quiet === true);
+	const silent = options.json === true || options.quiet === true;
+	if (options.report !== undefined) writeReport(options.report, report, silent, files);
 	return report;
+}
+
+/** Writes the reproducers beside a report, which takes the engine: a published one is here too, a local build may not be. */
+async function reproducersOf(
+	result: CampaignResult,
+	drawing: Pick<RunOptions, "engine" | "program">,
+	report: string | undefined,
+): Promise<{ result: CampaignResult; files: ReadonlyMap<string, string> }> {
+	if (report === undefined || !PUBLISHED.includes(drawing.engine)) return { result, files: new Map() };
+	makeReportDirectory(report);
+	const { explorer } = await prepare({ ...drawing, property: Object.keys(result.tally.checked) });
+	const { Keeper } = await import("../explore/keeper.ts");
+	const keeper = new Keeper(explorer, { report });
+	const kept = await keeper.keep(result);
+	if (!result.interrupted && kept.result.verdict !== "invalid") keeper.removeStale();
+	return kept;
 }
 
 function readShard(directory: string): ShardRecord {

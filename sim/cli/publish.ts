@@ -1,11 +1,12 @@
 /** Hands a report on: printed, and as files, which are replaced whole so that whoever reads one never sees half of it. */
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { UsageError } from "../../drivers/engine/contract.ts";
 import { json } from "../../reports/json.ts";
 import { junit } from "../../reports/junit.ts";
 import type { Report } from "../../reports/model.ts";
 import { terminal } from "../../reports/terminal.ts";
+import { replaceFile } from "../explore/reproducer-file.ts";
 import { paintFor, widthOf } from "./terminal.ts";
 
 export interface PublishOptions {
@@ -44,21 +45,48 @@ export function filesOf(report: Report): [name: string, content: string][] {
 
 /** Replaces the files in the directory, each at once. */
 export function writeFiles(directory: string, files: readonly (readonly [name: string, content: string])[]): void {
-	for (const [name, content] of files) {
-		const file = join(directory, name);
-		writeFileSync(`${file}.part`, content);
-		renameSync(`${file}.part`, file);
-	}
+	for (const [name, content] of files) replaceFile(join(directory, name), content);
 }
 
-/** Writes the report into a directory, in every form. @throws UsageError when the directory cannot be made. */
-export function writeReport(directory: string, report: Report, silent: boolean): void {
+/** The report with the reproducer of each finding, by its id, as a path from the report's directory. */
+export function withReproducers(report: Report, reproducers: ReadonlyMap<string, string>): Report {
+	if (reproducers.size === 0) return report;
+	const findings = report.findings.map((finding) => {
+		const reproducer = reproducers.get(finding.id);
+		if (reproducer === undefined || finding.example === undefined) return finding;
+		return { ...finding, example: { ...finding.example, reproducer } };
+	});
+	return { ...report, findings };
+}
+
+/**
+ * Writes the report into a directory, in every form.
+ * @param reproducers files that are there already, by finding id, as paths from the directory.
+ * @throws UsageError when the directory cannot be made.
+ */
+export function writeReport(
+	directory: string,
+	report: Report,
+	silent: boolean,
+	reproducers: ReadonlyMap<string, string> = new Map(),
+): void {
 	makeReportDirectory(directory);
 	const files = filesOf(report);
 	writeFiles(directory, files);
-	if (!silent) sayWritten(directory, files);
+	if (!silent) sayWritten(directory, namesOf(files, reproducers));
 }
 
-export function sayWritten(directory: string, files: readonly (readonly [name: string, content: string])[]): void {
-	process.stdout.write(`\nwritten: ${files.map(([name]) => join(directory, name)).join(", ")}\n`);
+/** The names to tell of what was written: each file of the report, and the directory of its reproducers. */
+export function namesOf(
+	files: readonly (readonly [name: string, content: string])[],
+	reproducers: ReadonlyMap<string, string>,
+): string[] {
+	const directories = [...reproducers.values()].map((file) => `${dirname(file)}/`);
+	return [...files.map(([name]) => name), ...new Set(directories)];
+}
+
+export function sayWritten(directory: string, names: readonly string[]): void {
+	const line = `written: ${names.map((name) => join(directory, name)).join(", ")}`;
+	const fits = line.length <= widthOf(process.stdout);
+	process.stdout.write(`\n${fits ? line : line.replaceAll(", ", `,\n${" ".repeat("written: ".length)}`)}\n`);
 }

@@ -3,6 +3,7 @@
  * what a corpus keeps, then hands out the seeds in blocks and merges what they show; the same seeds give the same result
  * whatever the number of threads. What was found is handed out as it comes.
  */
+import { join } from "node:path";
 import type { Expectation } from "../../fixtures/expectations/expectations.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
 import type { Finding } from "../../reports/model.ts";
@@ -10,11 +11,12 @@ import type { Scenario } from "../../suites/scenario.ts";
 import { HarnessError } from "../world/harness-error.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { describeDifference } from "./blame.ts";
-import { type KeptFailure, keptFile } from "./corpus.ts";
+import type { KeptFailure } from "./corpus.ts";
 import type { Doublecheck } from "./doublecheck.ts";
 import type { Explorer, Judgement } from "./explorer.ts";
 import { planOptions } from "./plan.ts";
 import { Recorder, rerunOf } from "./recorder.ts";
+import { reproducerName } from "./reproducer-file.ts";
 import { type CampaignResult, type Commands, expectedOf, type Judging, resultOf } from "./result.ts";
 import { blocksOf, type Shard, seedsOf, WHOLE } from "./shard.ts";
 import type { ExplorerSpec } from "./spec.ts";
@@ -157,7 +159,7 @@ function judgingOf(options: CampaignOptions): Judging {
 		...COMMANDS,
 		...definedOf(options),
 		expectations,
-		...(corpus === undefined ? {} : { corpusFile: (id) => keptFile(corpus.directory, id) }),
+		...(corpus === undefined ? {} : { corpusFile: (id) => join(corpus.directory, reproducerName(id)) }),
 	};
 }
 

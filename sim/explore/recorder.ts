@@ -91,7 +91,8 @@ export class Recorder {
 		if (program === undefined) return;
 		const id = `${property}/${kind}`;
 		const judgement = this.#judge(scenario, program);
-		if (judgement !== undefined && !this.#gather(judgement, program, { listed: id }).has(id)) this.#tally.fixed.add(id);
+		if (judgement !== undefined && !this.#gather(judgement, program, { listed: id }, id).has(id))
+			this.#tally.fixed.add(id);
 	}
 
 	/** Runs what a file of the corpus keeps. Such runs are not counted. */
@@ -103,7 +104,8 @@ export class Recorder {
 		}
 		const judgement = this.#judge(scenario, program);
 		if (judgement === undefined) return;
-		const fails = this.#gather(judgement, program, { file }).has(`${property}/${kind}`);
+		const id = `${property}/${kind}`;
+		const fails = this.#gather(judgement, program, { file }, id).has(id);
 		this.#tally.corpus[fails ? "failing" : "passing"].add(file);
 	}
 
@@ -170,8 +172,11 @@ export class Recorder {
 		}
 	}
 
-	/** @returns the ids of the findings this run showed. */
-	#gather({ run, violations }: Judgement, program: Program, source: Source): Set<string> {
+	/**
+	 * @param own id of the finding that a kept run is kept for.
+	 * @returns the ids of the findings this run showed.
+	 */
+	#gather({ run, violations }: Judgement, program: Program, source: Source, own?: string): Set<string> {
 		const shown = new Set<string>();
 		const isKept = source.listed !== undefined || source.file !== undefined;
 		for (const { property, violation } of violations) {
@@ -192,7 +197,10 @@ export class Recorder {
 			});
 			// Seeds speak for themselves: what a kept run shows is an example until a seed shows it, and no more.
 			if (isKept) {
-				if (finding.kept === undefined || isLesser(rank, finding.kept)) finding.kept = example();
+				const { kept } = finding;
+				// One run may be kept for several findings: each is shown by the one that is kept for it.
+				const isBetter = kept === undefined || isLesser(rank, kept) || (id === own && !isLesser(kept, rank));
+				if (isBetter) finding.kept = example();
 				continue;
 			}
 			finding.runs++;

@@ -7,21 +7,19 @@
  * SHA-256 of the version and the content. Equal findings make equal bytes, in every version of Node.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
 import { inflateRawSync } from "node:zlib";
 import { Encoder } from "cbor-x";
 import { deflateSync } from "fflate";
 import * as v from "valibot";
 import { UsageError } from "../../drivers/engine/contract.ts";
+import type { Program } from "../../fixtures/programs/program.ts";
 import type { Violation } from "../../suites/property.ts";
 import type { Run } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
-import { HarnessError } from "../world/harness-error.ts";
 import type { HistoryEvent, WorldEvents } from "../world/history.ts";
-import { inMacrotask } from "../world/interpose.ts";
 import { type Difference, decodeEvent, digestOf, firstDifference, type Recording, record } from "./blame.ts";
-import type { Explorer, Judgement } from "./explorer.ts";
+import type { Judgement } from "./explorer.ts";
 import { faultIn, fields, SCENARIO } from "./scenario-schema.ts";
 import { VERSION } from "./version.ts";
 
@@ -58,17 +56,21 @@ export interface Shown {
 	readonly violation: Violation;
 }
 
+/** The scenario with the messages of its program written down: those of a named one may be others in a later version. */
+export function withInputs(scenario: Scenario, program: Program): Scenario {
+	const inputs = scenario.inputs ?? program.inputs;
+	return inputs === undefined ? scenario : { ...scenario, inputs };
+}
+
 /** The reproducer of a finding that this run shows. */
 export function reproducerOf(run: Run, { property, violation }: Shown): Reproducer {
 	const { engine, storage } = run.target;
 	const { kind, message, event } = violation;
 	const events = record(run.history);
-	// The messages of a named program are written down: they may be others in a later version.
-	const inputs = run.scenario.inputs ?? run.program.inputs;
 	return {
 		tool: VERSION,
 		target: { engine: { name: engine.name, version: engine.version }, driver: storage.name },
-		scenario: { ...run.scenario, ...(inputs === undefined ? {} : { inputs }) },
+		scenario: withInputs(run.scenario, run.program),
 		finding: { property: property.id, kind, message, event },
 		digest: digestOf(events),
 		events,
@@ -185,34 +187,6 @@ export function writeReproducer(file: string, reproducer: Reproducer): void {
 			`No reproducer can be written to ${file} (${code}); give a file in a directory that is there.`,
 		);
 	}
-}
-
-/**
- * Writes a reproducer of each finding of a campaign to `dir/reproducers/<property>--<kind>.repro`, from the simplest run that showed
- * it, and returns the files by finding id.
- * @throws HarnessError when a run shows its finding no more, which only a leak can cause.
- */
-export async function writeReproducers(
-	dir: string,
-	result: { readonly scenarios: ReadonlyMap<string, Scenario> },
-	explorer: Explorer,
-): Promise<Map<string, string>> {
-	const files = new Map<string, string>();
-	if (result.scenarios.size > 0) mkdirSync(join(dir, "reproducers"), { recursive: true });
-	for (const [id, scenario] of result.scenarios) {
-		const program = explorer.programOf(scenario);
-		if (program === undefined) throw new HarnessError("reproducer", `${id} needs program ${scenario.program}.`);
-		const { run, violations } = await inMacrotask(() => explorer.judge(scenario, program));
-		const shown = violations.find((candidate) => idOf(candidate) === id);
-		if (shown === undefined)
-			throw new HarnessError("reproducer", `${id} is not shown again by the run that showed it.`);
-		// Kinds may hold the name of an error, which may hold anything.
-		const name = id.replace("/", "--").replaceAll(/[^\w.-]/g, "_");
-		const file = join(dir, "reproducers", `${name}.repro`);
-		writeReproducer(file, reproducerOf(run, shown));
-		files.set(id, file);
-	}
-	return files;
 }
 
 export interface Replay {
