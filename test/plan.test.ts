@@ -1,4 +1,5 @@
 /** Plans: in words and back, drawn from a seed within the kinds that are enabled, and worthless when they never strike. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { PROGRAMS } from "../fixtures/programs/index.ts";
 import type { Program } from "../fixtures/programs/program.ts";
@@ -8,7 +9,7 @@ import { Explorer } from "../sim/explore/explorer.ts";
 import { parsePlan, planned, planOptions } from "../sim/explore/plan.ts";
 import { type Commands, resultOf } from "../sim/explore/result.ts";
 import { Tally } from "../sim/explore/tally.ts";
-import type { FaultKind, FaultPlan } from "../sim/world/faults.ts";
+import { describeFault, type FaultKind, type FaultPlan } from "../sim/world/faults.ts";
 import type { Scenario } from "../suites/scenario.ts";
 import { bytesOf, tiny, tinyTarget } from "./support/tiny-engine.ts";
 
@@ -101,6 +102,16 @@ describe("a plan in words", () => {
 		expect(planOptions({ ...scenario, schedule: { kind: "choices", choices: [] } })).toBe(
 			" --program simple --mode live --order 0",
 		);
+	});
+
+	it("has every form that the documentation lists, and it lists every kind", () => {
+		const text = readFileSync(new URL("../docs/search.md", import.meta.url), "utf8");
+		const [, plans = ""] = /\n## Plans\n([\s\S]*?)\n## /.exec(text) ?? [];
+		const forms = [...plans.matchAll(/^\| `([^`]+)`/gm)].map(([, form]) => form as string);
+		expect(kindsOf(forms.map(parsePlan))).toEqual([...FAULT_KINDS].sort());
+		for (const form of forms.filter((form) => form !== "none")) {
+			expect(parsePlan(form).map(describeFault)).toEqual([form]);
+		}
 	});
 
 	it.each(["none", " none ", "", ";"])("%j is a plan without faults", (text) => {
