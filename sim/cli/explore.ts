@@ -228,7 +228,7 @@ export function commands(options: Pick<RunOptions, "engine" | "program" | "fault
 	const drawing = drawingOptions(options);
 	return {
 		commandFor: (seed) => `pnpm sim --seed ${seed}${drawing}`,
-		commandForKnown: (id) => `pnpm sim --known ${id}${drawing}`,
+		commandForKnown: (id) => `pnpm sim --known ${id}${engineOption(options)}`,
 		commandForFile: (file) => `pnpm sim replay ${quote(file)}`,
 		commandForScenario: (scenario) =>
 			scenario.seed === REFERENCE_SEED
