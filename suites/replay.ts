@@ -111,7 +111,6 @@ export const pure: Property = {
 	id: "replay.pure",
 	claim: "Resuming a finished workflow runs no step body, writes nothing and returns the same output.",
 	source: "docs",
-	survivesLostWrites: true,
 	mutants: ["driver-forgets-completion"],
 	skips: (program) => (program.evolving === true ? "the code is another when it is resumed" : undefined),
 	check(run) {

@@ -74,7 +74,7 @@ function newNode(faults: FaultPlan, snapshot: Snapshot | undefined, window: numb
 	return { faults, snapshot, window, recovered: false, after: undefined, waiting: [] };
 }
 
-/** Of so many states one recovery is made again from the beginning. */
+/** Of so many states one recovery is made again from the beginning; of the first ones more. */
 const CHECK_EVERY = 97;
 /** Sets of more members are not tried in every subset. */
 const MAX_MEMBERS = 4;
@@ -188,7 +188,7 @@ export class CrashSearch {
 		if (unfired.length > 0) this.#options.onProblem(`${describePlan(faults)} did not strike in ${this.#program.name}`);
 		for (const { property, violation } of violations) this.#confirmed.add(`${property.id}/${violation.kind}`);
 		if (snapshot !== undefined) {
-			if (this.#explored % CHECK_EVERY === 1) this.#check(run);
+			if (isChecked(this.#explored)) this.#check(run);
 			node.recovered = true;
 			const after = afterOf(run, snapshot);
 			for (const way of node.waiting.splice(0)) this.#judgeWay(way, after);
@@ -339,6 +339,11 @@ export class CrashSearch {
 		for (let length = 1; length <= members.length; length++) add(members.slice(0, length));
 		return [...subsets.values()];
 	}
+}
+
+/** The first, second, fourth, eighth …, and every so many. */
+function isChecked(n: number): boolean {
+	return (n & (n - 1)) === 0 || n % CHECK_EVERY === 0;
 }
 
 function afterOf(run: Run, { world }: Snapshot): After {

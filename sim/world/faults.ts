@@ -93,11 +93,13 @@ export function parseFault(text: string): Fault | undefined {
 	return undefined;
 }
 
-const LATE = "(?: with late (none|[\\d,]+))?";
+const NUMBER = "([1-9]\\d*)";
+const PLACES = "(none|\\d+(?:,\\d+)*)";
+const LATE = `(?: with late ${PLACES})?`;
 
 const GRAMMAR: readonly (readonly [RegExp, (parts: readonly (string | undefined)[]) => Fault])[] = [
 	[
-		new RegExp(`^crash (before|after) durable write (\\d+)${LATE}$`),
+		new RegExp(`^crash (before|after) durable write ${NUMBER}${LATE}$`),
 		([side, write, late]) => ({
 			kind: "crash",
 			write: Number(write),
@@ -106,32 +108,36 @@ const GRAMMAR: readonly (readonly [RegExp, (parts: readonly (string | undefined)
 		}),
 	],
 	[
-		new RegExp(`^crash before event (\\d+)${LATE}$`),
+		new RegExp(`^crash before event ${NUMBER}${LATE}$`),
 		([event, late]) => ({
 			kind: "crash",
 			event: Number(event),
 			...(late === undefined ? {} : { late: listOf(late) }),
 		}),
 	],
-	[/^evict before event (\d+)$/, ([event]) => ({ kind: "evict", event: Number(event) })],
+	[new RegExp(`^evict before event ${NUMBER}$`), ([event]) => ({ kind: "evict", event: Number(event) })],
 	[
-		/^operation (\d+) slow by (\d+) ms$/,
+		new RegExp(`^operation ${NUMBER} slow by (\\d+) ms$`),
 		([operation, ms]) => ({ kind: "slow", operation: Number(operation), ms: Number(ms) }),
 	],
 	[
-		/^tear durable write (\d+) keeping (none|[\d,]+)$/,
+		new RegExp(`^tear durable write ${NUMBER} keeping ${PLACES}$`),
 		([write, kept]) => ({ kind: "torn", write: Number(write), kept: listOf(kept) }),
 	],
-	[/^refuse operation (\d+)$/, ([operation]) => ({ kind: "refused", operation: Number(operation) })],
-	[/^lose the answer of operation (\d+)$/, ([operation]) => ({ kind: "lost-ack", operation: Number(operation) })],
+	[new RegExp(`^refuse operation ${NUMBER}$`), ([operation]) => ({ kind: "refused", operation: Number(operation) })],
 	[
-		/^power loss after durable write (\d+) losing (\d+)$/,
+		new RegExp(`^lose the answer of operation ${NUMBER}$`),
+		([operation]) => ({ kind: "lost-ack", operation: Number(operation) }),
+	],
+	[
+		new RegExp(`^power loss after durable write ${NUMBER} losing ${NUMBER}$`),
 		([write, lost]) => ({ kind: "power-loss", write: Number(write), lost: Number(lost) }),
 	],
 ];
 
 function listOf(text: string | undefined): number[] {
-	return text === undefined || text === "none" ? [] : text.split(",").map(Number);
+	// A place named twice is one place.
+	return text === undefined || text === "none" ? [] : [...new Set(text.split(",").map(Number))];
 }
 
 function places(list: readonly number[]): string {

@@ -109,6 +109,9 @@ export class World {
 
 	constructor(options: WorldOptions) {
 		const { from } = options;
+		if (from !== undefined && options.schedule !== undefined) {
+			throw new HarnessError("snapshot", "A snapshot does not hold how far a schedule has come.");
+		}
 		this.random = new Streams(options.seed, from?.streams);
 		this.#faults = new PlannedFaults(options.faults ?? []);
 		this.#latency = options.latency ?? NO_LATENCY;
