@@ -1,6 +1,6 @@
 /** The process whose memory the section `memory` looks at: one campaign, a sample every so many runs, as JSON. */
 import { PROGRAMS } from "../fixtures/programs/index.ts";
-import { campaign } from "../sim/explore/campaign.ts";
+import { campaign } from "../sim/explore/campaign/campaign.ts";
 import { Explorer } from "../sim/explore/explorer.ts";
 import { PROPERTIES } from "../suites/index.ts";
 import { target } from "./world.ts";

@@ -10,7 +10,7 @@ import { PROGRAMS } from "../fixtures/programs/index.ts";
 import { PROPERTIES } from "../suites/index.ts";
 import type { Scenario } from "../suites/scenario.ts";
 import { Explorer } from "./explore/explorer.ts";
-import { faultIn, SCENARIO } from "./explore/scenario-schema.ts";
+import { faultIn, SCENARIO } from "./explore/keep/scenario-schema.ts";
 import type { HistoryEvent } from "./world/history.ts";
 import { inMacrotask } from "./world/interpose.ts";
 

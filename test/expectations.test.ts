@@ -7,7 +7,7 @@ import {
 	formatExpectations,
 	parseExpectations,
 } from "../fixtures/expectations/expectations.ts";
-import { campaign } from "../sim/explore/campaign.ts";
+import { campaign } from "../sim/explore/campaign/campaign.ts";
 import type { Scenario } from "../suites/scenario.ts";
 import { explorerOf } from "./support/explorer.ts";
 

@@ -1,6 +1,6 @@
 /** What an exploration of the newest engine must find by itself, and what the kept runs must still show. */
 import { describe, expect, it } from "vitest";
-import { campaign } from "../sim/explore/campaign.ts";
+import { campaign } from "../sim/explore/campaign/campaign.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
 import { explorerOf } from "./support/explorer.ts";
 

@@ -22,7 +22,7 @@ import {
 	type Reproducer,
 	readReproducer,
 	reproducerOf,
-} from "../sim/explore/reproducer.ts";
+} from "../sim/explore/keep/reproducer.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
 import { sim } from "./support/cli.ts";
 import { explorerOf } from "./support/explorer.ts";

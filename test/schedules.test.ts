@@ -5,7 +5,7 @@ import { PROGRAMS } from "../fixtures/programs/index.ts";
 import type { Program } from "../fixtures/programs/program.ts";
 import type { ScheduleSearchResult } from "../reports/model.ts";
 import { Explorer, type Judgement } from "../sim/explore/explorer.ts";
-import { ScheduleSearch } from "../sim/explore/schedules.ts";
+import { ScheduleSearch } from "../sim/explore/search/schedules.ts";
 import type { WorldEvents } from "../sim/world/history.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
 import { explorerOf } from "./support/explorer.ts";

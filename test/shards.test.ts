@@ -8,8 +8,8 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import type { Example, Report } from "../reports/model.ts";
-import { BLOCK_SEEDS, blocksOf, seedsOf } from "../sim/explore/shard.ts";
-import { formatShard, joinShards, parseShardFile, type ShardRecord } from "../sim/explore/shard-file.ts";
+import { BLOCK_SEEDS, blocksOf, seedsOf } from "../sim/explore/campaign/shard.ts";
+import { formatShard, joinShards, parseShardFile, type ShardRecord } from "../sim/explore/campaign/shard-file.ts";
 import { sim } from "./support/cli.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));

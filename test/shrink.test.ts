@@ -12,10 +12,10 @@ import { countStatements, GENERATED, programOf } from "../fixtures/generators/in
 import type { Statement } from "../fixtures/generators/statement.ts";
 import { holdsBackWhenDegraded } from "../fixtures/mutants/planted.ts";
 import { PROGRAMS } from "../fixtures/programs/index.ts";
-import { Tracer } from "../sim/explore/anchor.ts";
 import { Explorer, type Judgement } from "../sim/explore/explorer.ts";
-import { describeShrink, shrink } from "../sim/explore/shrink.ts";
-import { simplerFaults, simplerMessages, simplerSurroundings } from "../sim/explore/simpler.ts";
+import { Tracer } from "../sim/explore/shrink/anchor.ts";
+import { describeShrink, shrink } from "../sim/explore/shrink/shrink.ts";
+import { simplerFaults, simplerMessages, simplerSurroundings } from "../sim/explore/shrink/simpler.ts";
 import { type Fault, type FaultPlan, NO_LATENCY } from "../sim/world/faults.ts";
 import type { WorldEvents } from "../sim/world/history.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";

@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Report } from "../reports/model.ts";
-import { campaign } from "../sim/explore/campaign.ts";
-import { Recorder } from "../sim/explore/recorder.ts";
-import { BLOCK_SEEDS } from "../sim/explore/shard.ts";
-import { mergeTallies, type Shown, Tally, type TallyData } from "../sim/explore/tally.ts";
-import { doWork } from "../sim/explore/work.ts";
+import { campaign } from "../sim/explore/campaign/campaign.ts";
+import { Recorder } from "../sim/explore/campaign/recorder.ts";
+import { BLOCK_SEEDS } from "../sim/explore/campaign/shard.ts";
+import { mergeTallies, type Shown, Tally, type TallyData } from "../sim/explore/campaign/tally.ts";
+import { doWork } from "../sim/explore/campaign/work.ts";
 import { sim } from "./support/cli.ts";
 import { explorerOf } from "./support/explorer.ts";
 

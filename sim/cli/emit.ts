@@ -8,8 +8,8 @@ import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { story } from "../../reports/story.ts";
 import { wrap } from "../../reports/text.ts";
 import { decodeEvent } from "../explore/blame.ts";
-import { conditionsOf } from "../explore/campaign.ts";
-import { faultsOf, findingId, type Reproducer, readReproducer } from "../explore/reproducer.ts";
+import { conditionsOf } from "../explore/campaign/campaign.ts";
+import { faultsOf, findingId, type Reproducer, readReproducer } from "../explore/keep/reproducer.ts";
 import { refuse } from "./replay.ts";
 
 export interface EmitOptions {

@@ -5,7 +5,7 @@ import { relative } from "node:path";
 import { type Expectation, formatExpectations } from "../../fixtures/expectations/expectations.ts";
 import { plural, wrap } from "../../reports/text.ts";
 import type { Scenario } from "../../suites/scenario.ts";
-import { campaign } from "../explore/campaign.ts";
+import { campaign } from "../explore/campaign/campaign.ts";
 import { commands, DEFAULT_RUNS } from "./explore.ts";
 import { expectationsFile, loadExpectations, prepare, type RunOptions } from "./options.ts";
 import { progressOf, widthOf } from "./terminal.ts";

@@ -7,17 +7,17 @@ import { exitCodeOf, type Finding, type Report, SCHEMA_VERSION } from "../../rep
 import { count, plural, wrap } from "../../reports/text.ts";
 import { PROPERTIES } from "../../suites/index.ts";
 import type { Target } from "../../suites/run.ts";
-import { type CampaignResult, campaign } from "../explore/campaign.ts";
-import { WIDENING } from "../explore/crashes.ts";
-import { Doublecheck } from "../explore/doublecheck.ts";
+import { type CampaignResult, campaign } from "../explore/campaign/campaign.ts";
+import { Doublecheck } from "../explore/campaign/doublecheck.ts";
+import type { Commands } from "../explore/campaign/result.ts";
+import { type Shard, seedsOf, WHOLE } from "../explore/campaign/shard.ts";
+import { digestOf, formatShard, SHARD_FILE } from "../explore/campaign/shard-file.ts";
+import type { Exploration } from "../explore/campaign/work.ts";
 import { REFERENCE_SEED } from "../explore/draw.ts";
 import type { Explorer } from "../explore/explorer.ts";
-import type { Keeper } from "../explore/keeper.ts";
+import type { Keeper } from "../explore/keep/keeper.ts";
 import { planOptions } from "../explore/plan.ts";
-import type { Commands } from "../explore/result.ts";
-import { type Shard, seedsOf, WHOLE } from "../explore/shard.ts";
-import { digestOf, formatShard, SHARD_FILE } from "../explore/shard-file.ts";
-import type { Exploration } from "../explore/work.ts";
+import { WIDENING } from "../explore/search/crashes.ts";
 import { drawingOptions, engineOption, LOADER, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
 import {
 	filesOf,
@@ -196,7 +196,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 /** What keeps the runs of findings in files; undefined when no files were asked for. @throws UsageError */
 async function keeperOf(explorer: Explorer, { corpus, report }: ExploreOptions): Promise<Keeper | undefined> {
 	if (corpus === undefined && report === undefined) return undefined;
-	const { Keeper } = await import("../explore/keeper.ts");
+	const { Keeper } = await import("../explore/keep/keeper.ts");
 	return new Keeper(explorer, { corpus, report });
 }
 

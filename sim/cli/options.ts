@@ -11,9 +11,9 @@ import { PROPERTIES, SUITES } from "../../suites/index.ts";
 import type { Property } from "../../suites/property.ts";
 import type { Target } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
+import type { Shard } from "../explore/campaign/shard.ts";
 import { FAULT_KINDS } from "../explore/draw.ts";
 import type { Explorer } from "../explore/explorer.ts";
-import type { Shard } from "../explore/shard.ts";
 import { type ExplorerSpec, explorerFrom } from "../explore/spec.ts";
 import type { FaultKind } from "../world/faults.ts";
 

@@ -6,7 +6,7 @@ import { json } from "../../reports/json.ts";
 import { junit } from "../../reports/junit.ts";
 import type { Report } from "../../reports/model.ts";
 import { terminal } from "../../reports/terminal.ts";
-import { replaceFile } from "../explore/reproducer-file.ts";
+import { replaceFile } from "../explore/keep/reproducer-file.ts";
 import { paintFor, widthOf } from "./terminal.ts";
 
 export interface PublishOptions {

@@ -4,7 +4,7 @@ import { json } from "../../reports/json.ts";
 import type { Report } from "../../reports/model.ts";
 import { type Paint, plural, wrap } from "../../reports/text.ts";
 import { describeDifference } from "../explore/blame.ts";
-import { judgeOne } from "../explore/campaign.ts";
+import { judgeOne } from "../explore/campaign/campaign.ts";
 import type { Explorer } from "../explore/explorer.ts";
 import {
 	compareWithRecorded,
@@ -14,7 +14,7 @@ import {
 	readReproducer,
 	reproducerOf,
 	writeReproducer,
-} from "../explore/reproducer.ts";
+} from "../explore/keep/reproducer.ts";
 import { HarnessError } from "../world/harness-error.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { reportOf, writeReport } from "./explore.ts";

@@ -8,12 +8,12 @@ import { story } from "../../reports/story.ts";
 import { type Paint, plural, time, wrap } from "../../reports/text.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { describeDifference } from "../explore/blame.ts";
-import { type CampaignResult, conditionsOf, judgeOne } from "../explore/campaign.ts";
-import { Doublecheck } from "../explore/doublecheck.ts";
+import { type CampaignResult, conditionsOf, judgeOne } from "../explore/campaign/campaign.ts";
+import { Doublecheck } from "../explore/campaign/doublecheck.ts";
 import { referenceScenario } from "../explore/draw.ts";
 import type { Explorer, Judgement } from "../explore/explorer.ts";
+import type { Shown } from "../explore/keep/reproducer.ts";
 import { parsePlan, planned } from "../explore/plan.ts";
-import type { Shown } from "../explore/reproducer.ts";
 import { describeFault, type Fault } from "../world/faults.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { commands, reportOf, writeReport } from "./explore.ts";
@@ -68,7 +68,7 @@ export async function show(options: ShowOptions): Promise<Report> {
 
 	if (options.save !== undefined && shown !== undefined) {
 		// Loaded when asked for: only a reproducer needs its schema and its compression.
-		const { reproducerOf, writeReproducer } = await import("../explore/reproducer.ts");
+		const { reproducerOf, writeReproducer } = await import("../explore/keep/reproducer.ts");
 		writeReproducer(options.save, reproducerOf(judgement.run, shown));
 	}
 	if (options.json === true) process.stdout.write(json(report));

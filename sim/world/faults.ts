@@ -136,8 +136,7 @@ const GRAMMAR: readonly (readonly [RegExp, (parts: readonly (string | undefined)
 ];
 
 function listOf(text: string | undefined): number[] {
-	// A place named twice is one place.
-	return text === undefined || text === "none" ? [] : [...new Set(text.split(",").map(Number))];
+	return text === undefined || text === "none" ? [] : text.split(",").map(Number);
 }
 
 function places(list: readonly number[]): string {

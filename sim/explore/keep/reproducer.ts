@@ -12,16 +12,16 @@ import { inflateRawSync } from "node:zlib";
 import { Encoder } from "cbor-x";
 import { deflateSync } from "fflate";
 import * as v from "valibot";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import type { Program } from "../../fixtures/programs/program.ts";
-import type { Violation } from "../../suites/property.ts";
-import type { Run } from "../../suites/run.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import type { HistoryEvent, WorldEvents } from "../world/history.ts";
-import { type Difference, decodeEvent, digestOf, firstDifference, type Recording, record } from "./blame.ts";
-import type { Judgement } from "./explorer.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import type { Program } from "../../../fixtures/programs/program.ts";
+import type { Violation } from "../../../suites/property.ts";
+import type { Run } from "../../../suites/run.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import type { HistoryEvent, WorldEvents } from "../../world/history.ts";
+import { type Difference, decodeEvent, digestOf, firstDifference, type Recording, record } from "../blame.ts";
+import type { Judgement } from "../explorer.ts";
+import { VERSION } from "../version.ts";
 import { faultIn, fields, SCENARIO } from "./scenario-schema.ts";
-import { VERSION } from "./version.ts";
 
 export interface Reproducer {
 	/** Version of Faultline that wrote it. */

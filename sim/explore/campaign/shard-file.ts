@@ -4,8 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import type { Report } from "../../reports/model.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import type { Report } from "../../../reports/model.ts";
 import type { Listed } from "./result.ts";
 import type { Shard } from "./shard.ts";
 import { mergeTallies, type TallyData } from "./tally.ts";

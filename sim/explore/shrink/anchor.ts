@@ -5,11 +5,11 @@
  *
  *   crash after write 88  =  crash, 2 writes after `body.start l[1]/a`, first time since the crash before
  */
-import { changed } from "../../fixtures/mutants/mutant.ts";
-import type { Run, Target } from "../../suites/run.ts";
-import type { Fault } from "../world/faults.ts";
-import type { History, WorldEvents } from "../world/history.ts";
-import type { World } from "../world/world.ts";
+import { changed } from "../../../fixtures/mutants/mutant.ts";
+import type { Run, Target } from "../../../suites/run.ts";
+import type { Fault } from "../../world/faults.ts";
+import type { History, WorldEvents } from "../../world/history.ts";
+import type { World } from "../../world/world.ts";
 
 /** A moment of the program: something it did or was told, and how far the run had come by then. */
 interface Mark {

@@ -3,8 +3,8 @@
  * spec. Whoever does it, what comes back are tallies.
  */
 import { Worker } from "node:worker_threads";
+import type { ExplorerSpec } from "../spec.ts";
 import type { Recorder } from "./recorder.ts";
-import type { ExplorerSpec } from "./spec.ts";
 import type { TallyData } from "./tally.ts";
 import { doWork, type Work } from "./work.ts";
 

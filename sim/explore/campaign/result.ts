@@ -1,5 +1,5 @@
 /** From a tally to what is reported: findings with their verdicts, a result for each property, coverage, and the verdict of it all. */
-import type { Expectation } from "../../fixtures/expectations/expectations.ts";
+import type { Expectation } from "../../../fixtures/expectations/expectations.ts";
 import type {
 	Example,
 	FaultResult,
@@ -8,9 +8,9 @@ import type {
 	PropertyResult,
 	SearchResult,
 	Verdict,
-} from "../../reports/model.ts";
-import { PROPERTIES, SUITES } from "../../suites/index.ts";
-import type { Scenario } from "../../suites/scenario.ts";
+} from "../../../reports/model.ts";
+import { PROPERTIES, SUITES } from "../../../suites/index.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
 import { type Counts, type FoundData, isLesser, type Shown, type TallyData } from "./tally.ts";
 
 export interface CampaignResult {

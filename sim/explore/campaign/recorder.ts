@@ -2,18 +2,17 @@
  * Has an explorer judge runs and records what they show in a tally. What gathered since the last time can be taken off as plain
  * data, so that one recorder a thread sends what it saw block by block.
  */
-import type { Expectation } from "../../fixtures/expectations/expectations.ts";
-import type { Program } from "../../fixtures/programs/program.ts";
-import type { SearchResult } from "../../reports/model.ts";
-import { skipped } from "../../suites/property.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { describeFault, type Fault } from "../world/faults.ts";
-import { HarnessError } from "../world/harness-error.ts";
-import type { WorldEvents } from "../world/history.ts";
-import type { Schedule } from "../world/schedule.ts";
-import { describeDifference, firstDifference } from "./blame.ts";
-import type { KeptFailure } from "./corpus.ts";
-import type { Explorer, Judgement } from "./explorer.ts";
+import type { Expectation } from "../../../fixtures/expectations/expectations.ts";
+import type { Program } from "../../../fixtures/programs/program.ts";
+import type { SearchResult } from "../../../reports/model.ts";
+import { skipped } from "../../../suites/property.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { describeFault, type Fault } from "../../world/faults.ts";
+import { HarnessError } from "../../world/harness-error.ts";
+import type { WorldEvents } from "../../world/history.ts";
+import type { Schedule } from "../../world/schedule.ts";
+import { describeDifference, firstDifference } from "../blame.ts";
+import type { Explorer, Judgement } from "../explorer.ts";
 import type { Block } from "./shard.ts";
 import { isLesser, type Rank, type Shown, Tally, type TallyData } from "./tally.ts";
 
@@ -27,6 +26,15 @@ export function rerunOf({ first, step, count }: Block): number[] {
 
 /** Where a run comes from: a seed, the list of known failures (by id of the entry), a file of the corpus, or none of these. */
 type Source = Pick<Shown, "seed" | "listed" | "file">;
+
+/** What a campaign has to know of a reproducer to try it; its history stays in the file. */
+export interface KeptFailure {
+	/** Name of the engine it was recorded on. */
+	readonly engine: string;
+	readonly property: string;
+	readonly kind: string;
+	readonly scenario: Scenario;
+}
 
 export class Recorder {
 	readonly #explorer: Explorer;

@@ -2,12 +2,12 @@
  * What makes one scenario simpler than another, and what to try in place of its parts: plain functions of plain data, the
  * simplest first. The search that uses them is shrink.ts.
  */
-import { sleepOf, smaller, workOf } from "../../fixtures/generators/edit.ts";
-import { countStatements } from "../../fixtures/generators/interpret.ts";
-import type { ProgramInput } from "../../fixtures/programs/program.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { type Fault, type FaultKind, type Latency, NO_LATENCY } from "../world/faults.ts";
-import type { Schedule } from "../world/schedule.ts";
+import { sleepOf, smaller, workOf } from "../../../fixtures/generators/edit.ts";
+import { countStatements } from "../../../fixtures/generators/interpret.ts";
+import type { ProgramInput } from "../../../fixtures/programs/program.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { type Fault, type FaultKind, type Latency, NO_LATENCY } from "../../world/faults.ts";
+import type { Schedule } from "../../world/schedule.ts";
 import { placeOf } from "./anchor.ts";
 
 /**

@@ -1,7 +1,7 @@
 /** A worker thread of a campaign: makes its explorer from the spec it is given, then does one work after the other. */
 import { parentPort, workerData } from "node:worker_threads";
+import { type ExplorerSpec, explorerFrom } from "../spec.ts";
 import { Recorder } from "./recorder.ts";
-import { type ExplorerSpec, explorerFrom } from "./spec.ts";
 import { doWork } from "./work.ts";
 import type { WorkerAnswer, WorkerMessage } from "./workers.ts";
 

@@ -5,7 +5,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { UsageError } from "../../drivers/engine/contract.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
 
 /** What the names of reproducers end in. */
 export const REPRODUCER_EXTENSION = ".repro";

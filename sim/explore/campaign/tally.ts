@@ -3,9 +3,9 @@
  * associative and blind to order: counts add, sets unite, and of two runs that show one finding the least stays, by size and
  * then by seed. So a seed range gives the same tally however it is cut over threads and machines.
  */
-import type { SearchResult } from "../../reports/model.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { getOrInsert } from "../world/collections.ts";
+import type { SearchResult } from "../../../reports/model.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { getOrInsert } from "../../world/collections.ts";
 
 /** A run that showed a finding. */
 export interface Shown {

@@ -5,12 +5,13 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import type { Finding } from "../../reports/model.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { HarnessError } from "../world/harness-error.ts";
-import { inMacrotask } from "../world/interpose.ts";
-import type { Explorer } from "./explorer.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import type { Finding } from "../../../reports/model.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { HarnessError } from "../../world/harness-error.ts";
+import { inMacrotask } from "../../world/interpose.ts";
+import type { CampaignResult } from "../campaign/result.ts";
+import type { Explorer } from "../explorer.ts";
 import {
 	encodeReproducer,
 	findingId,
@@ -20,7 +21,6 @@ import {
 	withInputs,
 } from "./reproducer.ts";
 import { REPRODUCER_EXTENSION, replaceFile, reproducerName } from "./reproducer-file.ts";
-import type { CampaignResult } from "./result.ts";
 
 /** A finding, with the simplest run that showed it. */
 export interface Found {

@@ -7,10 +7,10 @@
  * the clock could tell apart; it never joins two that differ.
  */
 import { createHash } from "node:crypto";
-import type { HostState } from "../../drivers/engine/host.ts";
-import { getOrInsert } from "../world/collections.ts";
-import { type DiskImage, keyFromBytes } from "../world/disk.ts";
-import type { PendingTask } from "../world/state.ts";
+import type { HostState } from "../../../drivers/engine/host.ts";
+import { getOrInsert } from "../../world/collections.ts";
+import { type DiskImage, keyFromBytes } from "../../world/disk.ts";
+import type { PendingTask } from "../../world/state.ts";
 
 /** A version 4 UUID, as `crypto.randomUUID` writes it. */
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/g;

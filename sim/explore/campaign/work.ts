@@ -1,15 +1,15 @@
 /** What one thread is given to do at a time, and how it does it: a block of seeds, or the search of one program. */
-import type { HostingMode } from "../../drivers/engine/host.ts";
-import type { Program } from "../../fixtures/programs/program.ts";
-import type { SearchResult } from "../../reports/model.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import type { FaultKind } from "../world/faults.ts";
-import { inMacrotask } from "../world/interpose.ts";
-import { CrashSearch } from "./crashes.ts";
-import { referenceScenario } from "./draw.ts";
-import { uninterrupted } from "./plan.ts";
+import type { HostingMode } from "../../../drivers/engine/host.ts";
+import type { Program } from "../../../fixtures/programs/program.ts";
+import type { SearchResult } from "../../../reports/model.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import type { FaultKind } from "../../world/faults.ts";
+import { inMacrotask } from "../../world/interpose.ts";
+import { referenceScenario } from "../draw.ts";
+import { uninterrupted } from "../plan.ts";
+import { CrashSearch } from "../search/crashes.ts";
+import { ScheduleSearch } from "../search/schedules.ts";
 import type { Recorder } from "./recorder.ts";
-import { ScheduleSearch } from "./schedules.ts";
 import type { Block, Shard } from "./shard.ts";
 import type { TallyData } from "./tally.ts";
 

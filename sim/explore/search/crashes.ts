@@ -7,16 +7,16 @@
  * What joins states does not join judgements: every way is judged with what was promised on it, its own history followed by
  * what came after the state.
  */
-import type { HostingMode } from "../../drivers/engine/host.ts";
-import type { Program } from "../../fixtures/programs/program.ts";
-import type { CrashSearchResult, CrashWindow } from "../../reports/model.ts";
-import { alike, type Run, type RunCrashPoint, type Snapshot } from "../../suites/run.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { describeFault, type Fault, type FaultKind, type FaultPlan } from "../world/faults.ts";
-import { History, type HistoryEvent, type WorldEvents } from "../world/history.ts";
-import { describeDifference, firstDifference } from "./blame.ts";
-import { referenceScenario } from "./draw.ts";
-import type { Explorer, Judgement } from "./explorer.ts";
+import type { HostingMode } from "../../../drivers/engine/host.ts";
+import type { Program } from "../../../fixtures/programs/program.ts";
+import type { CrashSearchResult, CrashWindow } from "../../../reports/model.ts";
+import { alike, type Run, type RunCrashPoint, type Snapshot } from "../../../suites/run.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { describeFault, type Fault, type FaultKind, type FaultPlan } from "../../world/faults.ts";
+import { History, type HistoryEvent, type WorldEvents } from "../../world/history.ts";
+import { describeDifference, firstDifference } from "../blame.ts";
+import { referenceScenario } from "../draw.ts";
+import type { Explorer, Judgement } from "../explorer.ts";
 import { StateKeys } from "./state-key.ts";
 
 /** Kinds of fault beyond the crash itself that widen what storage may do. */

@@ -7,22 +7,29 @@
  * one did, and it is smaller by `sizeOf`. When the program changes, its faults are put where they were by their anchors
  * (anchor.ts), which takes a run for each; when nothing goes on that way, other places and seeds are tried too.
  */
-import { UsageError } from "../../drivers/engine/contract.ts";
-import type { HostingMode, Outcome } from "../../drivers/engine/host.ts";
-import { awaited, isWellFormed, lessened, replaced, statementAt, unwrapped } from "../../fixtures/generators/edit.ts";
-import { countStatements } from "../../fixtures/generators/interpret.ts";
-import type { Statement } from "../../fixtures/generators/statement.ts";
-import type { Program, ProgramInput } from "../../fixtures/programs/program.ts";
-import { execute, type Run } from "../../suites/run.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { getOrInsert } from "../world/collections.ts";
-import type { Fault } from "../world/faults.ts";
-import { HarnessError } from "../world/harness-error.ts";
-import type { WorldEvents } from "../world/history.ts";
-import { inMacrotask } from "../world/interpose.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import type { HostingMode, Outcome } from "../../../drivers/engine/host.ts";
+import {
+	awaited,
+	isWellFormed,
+	lessened,
+	replaced,
+	statementAt,
+	unwrapped,
+} from "../../../fixtures/generators/edit.ts";
+import { countStatements } from "../../../fixtures/generators/interpret.ts";
+import type { Statement } from "../../../fixtures/generators/statement.ts";
+import type { Program, ProgramInput } from "../../../fixtures/programs/program.ts";
+import { execute, type Run } from "../../../suites/run.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { getOrInsert } from "../../world/collections.ts";
+import type { Fault } from "../../world/faults.ts";
+import { HarnessError } from "../../world/harness-error.ts";
+import type { WorldEvents } from "../../world/history.ts";
+import { inMacrotask } from "../../world/interpose.ts";
+import { referenceScenario } from "../draw.ts";
+import { Explorer, type Judgement } from "../explorer.ts";
 import { type Anchor, coordinateOf, earliest, moved, placeOf, strikesOf, Tracer } from "./anchor.ts";
-import { referenceScenario } from "./draw.ts";
-import { Explorer, type Judgement } from "./explorer.ts";
 import {
 	decidedCrashes,
 	isSmaller,

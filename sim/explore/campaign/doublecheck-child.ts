@@ -1,11 +1,11 @@
 /** The other process of a doublecheck: makes the runs that it is given and tells their digests. */
-import { loadRivet } from "../../drivers/engine/rivet/engine.ts";
-import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
-import { PROGRAMS } from "../../fixtures/programs/index.ts";
-import { inMacrotask } from "../world/interpose.ts";
-import { type Recording, record } from "./blame.ts";
+import { loadRivet } from "../../../drivers/engine/rivet/engine.ts";
+import { memoryStorage } from "../../../drivers/storage/memory/driver.ts";
+import { PROGRAMS } from "../../../fixtures/programs/index.ts";
+import { inMacrotask } from "../../world/interpose.ts";
+import { type Recording, record } from "../blame.ts";
+import { Explorer } from "../explorer.ts";
 import type { Answer, Question } from "./doublecheck.ts";
-import { Explorer } from "./explorer.ts";
 
 const engine = loadRivet(process.argv[2] ?? "");
 const explorer = engine.then((engine) => new Explorer({ engine, storage: memoryStorage }, PROGRAMS, []));

@@ -3,23 +3,20 @@
  * what a corpus keeps, then hands out the seeds in blocks and merges what they show; the same seeds give the same result
  * whatever the number of threads. What was found is handed out as it comes.
  */
-import { join } from "node:path";
-import type { Expectation } from "../../fixtures/expectations/expectations.ts";
-import type { Program } from "../../fixtures/programs/program.ts";
-import type { Finding } from "../../reports/model.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { HarnessError } from "../world/harness-error.ts";
-import { inMacrotask } from "../world/interpose.ts";
-import { describeDifference } from "./blame.ts";
-import type { KeptFailure } from "./corpus.ts";
+import type { Expectation } from "../../../fixtures/expectations/expectations.ts";
+import type { Program } from "../../../fixtures/programs/program.ts";
+import type { Finding } from "../../../reports/model.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { HarnessError } from "../../world/harness-error.ts";
+import { inMacrotask } from "../../world/interpose.ts";
+import { describeDifference } from "../blame.ts";
+import type { Explorer, Judgement } from "../explorer.ts";
+import { planOptions } from "../plan.ts";
+import type { ExplorerSpec } from "../spec.ts";
 import type { Doublecheck } from "./doublecheck.ts";
-import type { Explorer, Judgement } from "./explorer.ts";
-import { planOptions } from "./plan.ts";
-import { Recorder, rerunOf } from "./recorder.ts";
-import { reproducerName } from "./reproducer-file.ts";
+import { type KeptFailure, Recorder, rerunOf } from "./recorder.ts";
 import { type CampaignResult, type Commands, expectedOf, type Judging, resultOf } from "./result.ts";
 import { blocksOf, type Shard, seedsOf, WHOLE } from "./shard.ts";
-import type { ExplorerSpec } from "./spec.ts";
 import { Tally, type TallyData } from "./tally.ts";
 import { type Exploration, notBegun, unitsOf, type Work } from "./work.ts";
 import { type Lane, mainLane, WorkerLost, workerLane } from "./workers.ts";
@@ -43,7 +40,7 @@ export interface CampaignOptions extends Partial<Commands> {
 	/** What the target is known to get wrong. */
 	readonly expectations: readonly Expectation<Scenario>[];
 	/** Where failures are kept, and what is there, by file; tried before the seeds. */
-	readonly corpus?: { readonly directory: string; readonly kept: ReadonlyMap<string, KeptFailure> };
+	readonly corpus?: { readonly kept: ReadonlyMap<string, KeptFailure>; fileOf(id: string): string };
 	readonly signal?: AbortSignal;
 	/** Makes the sample of seeds that is run twice once more, in another process. */
 	readonly doublecheck?: Doublecheck;
@@ -159,7 +156,7 @@ function judgingOf(options: CampaignOptions): Judging {
 		...COMMANDS,
 		...definedOf(options),
 		expectations,
-		...(corpus === undefined ? {} : { corpusFile: (id) => join(corpus.directory, reproducerName(id)) }),
+		...(corpus === undefined ? {} : { corpusFile: corpus.fileOf }),
 	};
 }
 

@@ -5,21 +5,12 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import type { Scenario } from "../../suites/scenario.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import type { KeptFailure } from "../campaign/recorder.ts";
+import type { CampaignResult } from "../campaign/result.ts";
 import { encodeReproducer, findingId, type Reproducer, readReproducer } from "./reproducer.ts";
 import { REPRODUCER_EXTENSION, replaceFile, reproducerName } from "./reproducer-file.ts";
 import type { Reproductions } from "./reproductions.ts";
-import type { CampaignResult } from "./result.ts";
-
-/** What a campaign has to know of a reproducer to try it; its history stays in the file. */
-export interface KeptFailure {
-	/** Name of the engine it was recorded on. */
-	readonly engine: string;
-	readonly property: string;
-	readonly kind: string;
-	readonly scenario: Scenario;
-}
 
 /**
  * What a corpus holds, by file, in the order of their names. A corpus that is not there yet is made.

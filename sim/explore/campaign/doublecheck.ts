@@ -7,11 +7,11 @@ import { type ChildProcess, fork } from "node:child_process";
 import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Engine } from "../../drivers/engine/contract.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { HarnessError } from "../world/harness-error.ts";
-import type { History } from "../world/history.ts";
-import { type Difference, firstDifference, type Recording } from "./blame.ts";
+import type { Engine } from "../../../drivers/engine/contract.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { HarnessError } from "../../world/harness-error.ts";
+import type { History } from "../../world/history.ts";
+import { type Difference, firstDifference, type Recording } from "../blame.ts";
 
 export interface DoublecheckOptions {
 	readonly engine: Pick<Engine, "name" | "version">;

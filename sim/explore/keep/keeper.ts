@@ -2,10 +2,13 @@
  * What a campaign leaves behind besides its report, kept up to date while it runs: new failures in a corpus, and a reproducer of
  * each finding beside the report. Loaded only when one of these was asked for, since a single seed is to be shown fast.
  */
-import { type KeptFailure, keepFailures, readCorpus } from "./corpus.ts";
-import type { Explorer } from "./explorer.ts";
+import { join } from "node:path";
+import type { KeptFailure } from "../campaign/recorder.ts";
+import type { CampaignResult } from "../campaign/result.ts";
+import type { Explorer } from "../explorer.ts";
+import { keepFailures, readCorpus } from "./corpus.ts";
+import { reproducerName } from "./reproducer-file.ts";
 import { ReportedReproducers, Reproductions } from "./reproductions.ts";
-import type { CampaignResult } from "./result.ts";
 
 export interface KeeperOptions {
 	/** Directory in which new failures are kept. */
@@ -14,16 +17,27 @@ export interface KeeperOptions {
 	readonly report?: string | undefined;
 }
 
+/** What a corpus holds, by file, and the file that belongs to a finding. */
+export interface Corpus {
+	readonly directory: string;
+	readonly kept: Map<string, KeptFailure>;
+	fileOf(id: string): string;
+}
+
+function corpusIn(directory: string): Corpus {
+	return { directory, kept: readCorpus(directory), fileOf: (id) => join(directory, reproducerName(id)) };
+}
+
 export class Keeper {
 	/** The corpus, and what it holds, by file; undefined without one. */
-	readonly corpus: { readonly directory: string; readonly kept: Map<string, KeptFailure> } | undefined;
+	readonly corpus: Corpus | undefined;
 	readonly #reproductions: Reproductions;
 	readonly #reported: ReportedReproducers | undefined;
 
 	/** @throws UsageError when the corpus, or a file in it, cannot be read. */
 	constructor(explorer: Explorer, { corpus, report }: KeeperOptions) {
 		this.#reproductions = new Reproductions(explorer);
-		this.corpus = corpus === undefined ? undefined : { directory: corpus, kept: readCorpus(corpus) };
+		this.corpus = corpus === undefined ? undefined : corpusIn(corpus);
 		this.#reported = report === undefined ? undefined : new ReportedReproducers(report, this.#reproductions);
 	}
 

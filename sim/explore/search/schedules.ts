@@ -4,12 +4,12 @@
  * then every run that departs from one already made in one more choice is made, up to a number of departures (delay-bounded
  * scheduling, Emmi et al., POPL 2011). Without a bound this is every interleaving there is.
  */
-import type { HostingMode } from "../../drivers/engine/host.ts";
-import type { Program } from "../../fixtures/programs/program.ts";
-import type { ScheduleSearchResult } from "../../reports/model.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { referenceScenario } from "./draw.ts";
-import type { Explorer, Judgement } from "./explorer.ts";
+import type { HostingMode } from "../../../drivers/engine/host.ts";
+import type { Program } from "../../../fixtures/programs/program.ts";
+import type { ScheduleSearchResult } from "../../../reports/model.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { referenceScenario } from "../draw.ts";
+import type { Explorer, Judgement } from "../explorer.ts";
 
 /** Choices up to and including the last departure. */
 interface Branch {

@@ -4,12 +4,12 @@
  * in this file until it is.
  */
 import * as v from "valibot";
-import type { Hosting } from "../../drivers/engine/host.ts";
-import type { Statement } from "../../fixtures/generators/statement.ts";
-import type { ProgramInput } from "../../fixtures/programs/program.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import type { Fault, FaultKind, Latency } from "../world/faults.ts";
-import type { Schedule } from "../world/schedule.ts";
+import type { Hosting } from "../../../drivers/engine/host.ts";
+import type { Statement } from "../../../fixtures/generators/statement.ts";
+import type { ProgramInput } from "../../../fixtures/programs/program.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import type { Fault, FaultKind, Latency } from "../../world/faults.ts";
+import type { Schedule } from "../../world/schedule.ts";
 
 /** An object with every field of `T` and no other. */
 export function fields<T>() {
