@@ -5,6 +5,7 @@ import { MUTANTS } from "../../fixtures/mutants/index.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
 import { wrap } from "../../reports/text.ts";
 import { PROPERTIES, SUITES } from "../../suites/index.ts";
+import { FAULT_KINDS, FAULT_MEANINGS, USUAL_FAULTS } from "../explore/draw.ts";
 
 /** Everything there is to choose from, as data. */
 export function listing() {
@@ -14,12 +15,13 @@ export function listing() {
 		suites: [...SUITES].map(([name, properties]) => ({ name, properties: properties.map(({ id }) => id) })),
 		properties: PROPERTIES.map(({ id, claim, source, mutants }) => ({ id, claim, source, mutants })),
 		programs: PROGRAMS.map(({ name, summary, timingDependent }) => ({ name, summary, timingDependent })),
+		faults: FAULT_KINDS.map((kind) => ({ kind, meaning: FAULT_MEANINGS[kind], usual: USUAL_FAULTS.has(kind) })),
 		mutants: MUTANTS.map(({ name, summary }) => ({ name, summary })),
 	};
 }
 
 export function listText(width: number): string {
-	const { engines, drivers, suites, properties, programs, mutants } = listing();
+	const { engines, drivers, suites, properties, programs, faults, mutants } = listing();
 	const section = (title: string, rows: readonly (readonly [string, string])[]) => {
 		const column = Math.max(...rows.map(([name]) => name.length)) + 4;
 		return [title, ...rows.map(([name, text]) => row(name, text, column, width))].join("\n");
@@ -47,6 +49,10 @@ export function listText(width: number): string {
 				({ name, summary, timingDependent }) =>
 					[name, summary + (timingDependent === undefined ? "" : " (depends on timing)")] as const,
 			),
+		),
+		section(
+			"faults",
+			faults.map(({ kind, meaning, usual }) => [kind, meaning + (usual ? "" : " (when asked for)")] as const),
 		),
 		section(
 			"mutants",

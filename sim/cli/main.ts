@@ -115,7 +115,7 @@ something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 
 program
 	.command("list")
-	.description("engines, drivers, suites, properties, programs and mutants")
+	.description("engines, drivers, suites, properties, programs, faults and mutants")
 	.option("--json", "as JSON")
 	.action(async (_options, command) => {
 		// Loaded when asked for: only this command needs the mutants.

@@ -106,8 +106,19 @@ const TORN = [[0], [1], [0, 1], [0, 2], [1, 2], [0, 1, 2]] as const;
 /** Kinds that plans are drawn from unless others are asked for: legal on any correct storage. */
 export const USUAL_FAULTS: ReadonlySet<FaultKind> = new Set(["crash", "evict", "slow"]);
 
+/** What each kind does, in a few words. */
+export const FAULT_MEANINGS: Readonly<Record<FaultKind, string>> = {
+	crash: "a process dies around a durable effect, or between two events",
+	evict: "the host asks the engine to stop in good order",
+	slow: "an operation takes longer",
+	torn: "of one write some entries reach the disk, and the process dies",
+	refused: "an operation does not take place and is answered with an error",
+	"lost-ack": "an operation takes place and is answered with an error",
+	"power-loss": "all processes die, and the disk forgets its latest writes",
+};
+
 /** Every kind there is. */
-export const FAULT_KINDS: readonly FaultKind[] = [...new Set(FAULTS.map(([kind]) => kind))];
+export const FAULT_KINDS = Object.keys(FAULT_MEANINGS) as readonly FaultKind[];
 
 function drawFault(stream: Stream, extent: Extent, kinds: ReadonlySet<FaultKind>): Fault {
 	const enabled = FAULTS.filter(([kind]) => kinds.has(kind));
