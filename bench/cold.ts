@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { median } from "./rounds.ts";
-import { row, type Section } from "./section.ts";
+import { row, type Section, SIM } from "./section.ts";
 
 const STARTS = 10;
 /** Of the slow way. */
@@ -63,11 +63,11 @@ const TELL_CPU = `data:text/javascript,${encodeURIComponent(
 /** @returns seconds. */
 function startNode(): { wall: number; cpu: number } {
 	const begun = performance.now();
-	const { status, output } = spawnSync(
-		process.execPath,
-		["--import", TELL_CPU, "--import", "./sim/cli/typescript/register.mjs", "sim/cli/main.ts", ...ARGUMENTS],
-		{ cwd: ROOT, stdio: ["ignore", "pipe", "inherit", "pipe"], encoding: "utf8" },
-	);
+	const { status, output } = spawnSync(process.execPath, ["--import", TELL_CPU, ...SIM, ...ARGUMENTS], {
+		cwd: ROOT,
+		stdio: ["ignore", "pipe", "inherit", "pipe"],
+		encoding: "utf8",
+	});
 	const wall = (performance.now() - begun) / 1000;
 	const cpu = Number(output[3]);
 	if (status !== 0 || !(cpu > 0))

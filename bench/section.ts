@@ -1,5 +1,5 @@
 /** A section of the bench: what it measures, and how its figures read in 80 columns of plain text. */
-
+import { createRequire } from "node:module";
 import type { Comparison } from "./rounds.ts";
 
 /** Says what is being timed now. */
@@ -25,5 +25,12 @@ export function row(name: string, ...cells: readonly string[]): string {
 export function ratioOf({ ratio, pairs }: Comparison): string {
 	return `${ratio.toFixed(2)}  (${pairs.low.toFixed(2)} to ${pairs.high.toFixed(2)})`;
 }
+
+/** What Node is given to run `pnpm sim`, as the package's script gives it. */
+export const SIM: readonly string[] = (
+	createRequire(import.meta.url)("../package.json") as { scripts: { sim: string } }
+).scripts.sim
+	.split(" ")
+	.slice(1);
 
 export const MIB = 1024 * 1024;

@@ -156,7 +156,8 @@ export const pure: Property = {
 				}
 				case "run.rejected": {
 					const { error } = event.data as HostEvents["run.rejected"];
-					if (error.name === OperationError.name) break;
+					// What storage refused, and what cannot be replayed at all, are told of elsewhere.
+					if (error.name === OperationError.name || replayFailure(error) !== undefined) break;
 					if (outcome.status !== "failed" || !isDeepStrictEqual(error, outcome.error)) {
 						report("other-error", `rejected with ${error.name}: ${error.message}, before: ${tell(outcome)}`, index);
 					}
