@@ -11,6 +11,11 @@ export const SCHEMA_VERSION = 1;
  */
 export type Verdict = "pass" | "fail" | "known" | "fixed" | "skip" | "invalid";
 
+/** `property/kind`: what names a finding everywhere. */
+export function findingId({ property, kind }: { readonly property: string; readonly kind: string }): string {
+	return `${property}/${kind}`;
+}
+
 export interface Finding {
 	/** `property/kind`: equal in all runs and reports of one target. */
 	readonly id: string;

@@ -3,11 +3,11 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Report } from "../reports/model.ts";
+import { findingId, type Report } from "../reports/model.ts";
 import { campaign } from "../sim/explore/campaign/campaign.ts";
 import { readCorpus } from "../sim/explore/keep/corpus.ts";
 import { Keeper } from "../sim/explore/keep/keeper.ts";
-import { findingId, readReproducer, reproducerOf, writeReproducer } from "../sim/explore/keep/reproducer.ts";
+import { readReproducer, reproducerOf, writeReproducer } from "../sim/explore/keep/reproducer.ts";
 import { reproducerName } from "../sim/explore/keep/reproducer-file.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
 import { sim } from "./support/cli.ts";

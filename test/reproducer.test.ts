@@ -11,14 +11,13 @@ import { deflateSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MUTANTS } from "../fixtures/mutants/index.ts";
 import type { Program } from "../fixtures/programs/program.ts";
-import type { Report } from "../reports/model.ts";
+import { findingId, type Report } from "../reports/model.ts";
 import { literal } from "../sim/cli/emit.ts";
 import { Explorer } from "../sim/explore/explorer.ts";
 import {
 	compareWithRecorded,
 	decodeReproducer,
 	encodeReproducer,
-	findingId,
 	type Reproducer,
 	readReproducer,
 	reproducerOf,

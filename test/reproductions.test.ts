@@ -12,11 +12,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Finding, Report } from "../reports/model.ts";
+import { type Finding, findingId, type Report } from "../reports/model.ts";
 import { campaign } from "../sim/explore/campaign/campaign.ts";
 import type { CampaignResult } from "../sim/explore/campaign/result.ts";
 import { Keeper } from "../sim/explore/keep/keeper.ts";
-import { findingId, readReproducer } from "../sim/explore/keep/reproducer.ts";
+import { readReproducer } from "../sim/explore/keep/reproducer.ts";
 import { reproducerName } from "../sim/explore/keep/reproducer-file.ts";
 import { sim } from "./support/cli.ts";
 import { explorerOf } from "./support/explorer.ts";

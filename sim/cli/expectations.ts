@@ -1,8 +1,10 @@
 /** `pnpm sim expectations`: the list of known failures of an engine, shown or brought up to date. */
+
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { relative } from "node:path";
 import { type Expectation, formatExpectations } from "../../fixtures/expectations/expectations.ts";
+import { findingId } from "../../reports/model.ts";
 import { plural, wrap } from "../../reports/text.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { campaign } from "../explore/campaign/campaign.ts";
@@ -46,7 +48,7 @@ export async function expectations(options: ExpectationsOptions): Promise<void> 
 	progress.stop();
 	if (result.problems.length > 0) throw new Error(`The list was left as it is: ${result.problems.join("; ")}`);
 
-	const listed = new Map(known.map((entry) => [`${entry.property}/${entry.kind}`, entry]));
+	const listed = new Map(known.map((entry) => [findingId(entry), entry]));
 	const updated: Expectation<Scenario>[] = result.findings
 		.filter(({ verdict }) => verdict !== "fixed")
 		.sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -65,7 +67,7 @@ export async function expectations(options: ExpectationsOptions): Promise<void> 
 			`What ${engine.name} is known to get wrong, with a run that shows it.\nBrought up to date by: pnpm sim expectations --update --engine ${engine.name}`,
 		),
 	);
-	const added = updated.filter(({ property, kind }) => !listed.has(`${property}/${kind}`)).length;
+	const added = updated.filter((entry) => !listed.has(findingId(entry))).length;
 	const removed = result.findings.filter(({ verdict }) => verdict === "fixed").length;
 	process.stdout.write(
 		`${relative(".", file)}: ${plural(updated.length, "known failure")}, ${added} added, ${removed} removed\n`,

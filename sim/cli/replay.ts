@@ -1,14 +1,13 @@
 /** `pnpm sim replay FILE`: runs a reproducer again and says whether it still fails, and from where on it differs. */
 import { UsageError } from "../../drivers/engine/contract.ts";
 import { json } from "../../reports/json.ts";
-import type { Report } from "../../reports/model.ts";
+import { findingId, type Report } from "../../reports/model.ts";
 import { type Paint, plural, wrap } from "../../reports/text.ts";
 import { describeDifference } from "../explore/blame.ts";
 import { judgeOne } from "../explore/campaign/campaign.ts";
 import type { Explorer } from "../explore/explorer.ts";
 import {
 	compareWithRecorded,
-	findingId,
 	type Replay,
 	type Reproducer,
 	readReproducer,

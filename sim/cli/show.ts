@@ -3,7 +3,7 @@ import { UsageError } from "../../drivers/engine/contract.ts";
 import type { HostingMode } from "../../drivers/engine/host.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
 import { json } from "../../reports/json.ts";
-import type { Report } from "../../reports/model.ts";
+import { findingId, type Report } from "../../reports/model.ts";
 import { story } from "../../reports/story.ts";
 import { type Paint, plural, time, wrap } from "../../reports/text.ts";
 import type { Scenario } from "../../suites/scenario.ts";
@@ -11,7 +11,7 @@ import { describeDifference } from "../explore/blame.ts";
 import { type CampaignResult, conditionsOf, judgeOne } from "../explore/campaign/campaign.ts";
 import { Doublecheck } from "../explore/campaign/doublecheck.ts";
 import { referenceScenario } from "../explore/draw.ts";
-import type { Explorer, Judgement } from "../explore/explorer.ts";
+import { type Explorer, idOf, type Judgement } from "../explore/explorer.ts";
 import type { Shown } from "../explore/keep/reproducer.ts";
 import { parsePlan, planned } from "../explore/plan.ts";
 import { describeFault, type Fault } from "../world/faults.ts";
@@ -94,10 +94,6 @@ function shownFirst({ result, judgement }: JudgedRun, options: ShowOptions): Sho
 	return shown;
 }
 
-function idOf({ property, violation }: Shown): string {
-	return `${property.id}/${violation.kind}`;
-}
-
 /** The result, `invalid` when another process makes another history of the same run. */
 async function doublechecked({ result, judgement }: JudgedRun): Promise<CampaignResult> {
 	const { run } = judgement;
@@ -136,9 +132,9 @@ export function choose(
 		if (plan === undefined && order === undefined) return base;
 		return { ...base, scenario: planned(base.scenario, parsePlan(plan ?? ""), order) };
 	}
-	const entry = expectations.find(({ property, kind }) => `${property}/${kind}` === options.known);
+	const entry = expectations.find((entry) => findingId(entry) === options.known);
 	if (entry === undefined) {
-		const ids = expectations.map(({ property, kind }) => `${property}/${kind}`);
+		const ids = expectations.map(findingId);
 		throw new UsageError(
 			`No known failure "${options.known}" of ${explorer.target.engine.name}; listed: ${ids.join(", ") || "none"}.`,
 		);

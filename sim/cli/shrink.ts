@@ -2,12 +2,12 @@
 import { UsageError } from "../../drivers/engine/contract.ts";
 import { printStatements } from "../../fixtures/generators/print.ts";
 import { json } from "../../reports/json.ts";
-import type { Report } from "../../reports/model.ts";
+import { findingId, type Report } from "../../reports/model.ts";
 import { count, plural } from "../../reports/text.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { judgeOne } from "../explore/campaign/campaign.ts";
-import type { Explorer } from "../explore/explorer.ts";
-import { findingId, readReproducer, reproducerOf, writeReproducer } from "../explore/keep/reproducer.ts";
+import { type Explorer, idOf } from "../explore/explorer.ts";
+import { readReproducer, reproducerOf, writeReproducer } from "../explore/keep/reproducer.ts";
 import { DEFAULT_BUDGET, describeShrink, type Failure, shrink } from "../explore/shrink/shrink.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { reportOf, writeReport } from "./explore.ts";
@@ -112,8 +112,7 @@ async function subjectOf(file: string | undefined, options: ShrinkOptions): Prom
 	const expectations = loadExpectations(target.engine, options.expectations);
 	const { scenario, program } = await inMacrotask(() => choose(explorer, options, expectations));
 	const { violations } = await inMacrotask(() => explorer.judge(scenario, program));
-	const shown =
-		violations.find(({ property, violation }) => `${property.id}/${violation.kind}` === options.known) ?? violations[0];
+	const shown = violations.find((candidate) => idOf(candidate) === options.known) ?? violations[0];
 	if (shown === undefined) throw new UsageError("That run shows no failure, so there is nothing to shrink.");
 	const failure = { property: shown.property.id, kind: shown.violation.kind };
 	const name = findingId(failure)

@@ -2,6 +2,7 @@
 import type { HostingMode } from "../../drivers/engine/host.ts";
 import { programOf } from "../../fixtures/generators/interpret.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
+import { findingId } from "../../reports/model.ts";
 import { type Property, skipped, type Violation } from "../../suites/property.ts";
 import { type ExecuteOptions, execute, type Run, type Target } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
@@ -14,6 +15,14 @@ export interface Judgement {
 	readonly violations: readonly { readonly property: Property; readonly violation: Violation }[];
 	/** Places in the plan of faults that did not strike: with any, the run is no evidence. */
 	readonly unfired: readonly number[];
+}
+
+/** Id of the finding that a violation is. */
+export function idOf(shown: {
+	readonly property: { readonly id: string };
+	readonly violation: { readonly kind: string };
+}): string {
+	return findingId({ property: shown.property.id, kind: shown.violation.kind });
 }
 
 /** Virtual milliseconds a run gets beyond twice its uninterrupted length, and again for each fault. */

@@ -227,6 +227,8 @@ export class World {
 	 * An I/O operation of a process: `perform` takes place after a latency, in one instant, and its result is the
 	 * answer. It is never answered to a process that died meanwhile; whether it still takes place is a fate drawn
 	 * at the crash. An error thrown by `perform` is the answer too.
+	 *
+	 * `perform` changes the disk and the outside and nothing else: where a crash is foreseen, it is carried out and undone.
 	 */
 	operate<T>(process: Process, what: string, perform: () => T): Promise<T> {
 		if (!process.alive) return new Promise(() => {});

@@ -4,7 +4,7 @@
  */
 import type { Expectation } from "../../../fixtures/expectations/expectations.ts";
 import type { Program } from "../../../fixtures/programs/program.ts";
-import type { SearchResult } from "../../../reports/model.ts";
+import { findingId, type SearchResult } from "../../../reports/model.ts";
 import { skipped } from "../../../suites/property.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
 import { describeFault, type Fault } from "../../world/faults.ts";
@@ -12,7 +12,7 @@ import { HarnessError } from "../../world/harness-error.ts";
 import type { WorldEvents } from "../../world/history.ts";
 import type { Schedule } from "../../world/schedule.ts";
 import { describeDifference, firstDifference } from "../blame.ts";
-import type { Explorer, Judgement } from "../explorer.ts";
+import { type Explorer, idOf, type Judgement } from "../explorer.ts";
 import type { Block } from "./shard.ts";
 import { isLesser, type Rank, type Shown, Tally, type TallyData } from "./tally.ts";
 
@@ -97,7 +97,7 @@ export class Recorder {
 	confirm({ property, kind, scenario }: Expectation<Scenario>): void {
 		const program = this.#explorer.programOf(scenario);
 		if (program === undefined) return;
-		const id = `${property}/${kind}`;
+		const id = findingId({ property, kind });
 		const judgement = this.#judge(scenario, program);
 		if (judgement !== undefined && !this.#gather(judgement, program, { listed: id }, id).has(id))
 			this.#tally.fixed.add(id);
@@ -112,7 +112,7 @@ export class Recorder {
 		}
 		const judgement = this.#judge(scenario, program);
 		if (judgement === undefined) return;
-		const id = `${property}/${kind}`;
+		const id = findingId({ property, kind });
 		const fails = this.#gather(judgement, program, { file }, id).has(id);
 		this.#tally.corpus[fails ? "failing" : "passing"].add(file);
 	}
@@ -188,7 +188,7 @@ export class Recorder {
 		const shown = new Set<string>();
 		const isKept = source.listed !== undefined || source.file !== undefined;
 		for (const { property, violation } of violations) {
-			const id = `${property.id}/${violation.kind}`;
+			const id = idOf({ property, violation });
 			if (shown.has(id)) continue;
 			shown.add(id);
 			const size = run.fired.size * 1_000_000 + run.history.events.length;

@@ -1,13 +1,14 @@
 /** From a tally to what is reported: findings with their verdicts, a result for each property, coverage, and the verdict of it all. */
 import type { Expectation } from "../../../fixtures/expectations/expectations.ts";
-import type {
-	Example,
-	FaultResult,
-	Finding,
-	ProgramResult,
-	PropertyResult,
-	SearchResult,
-	Verdict,
+import {
+	type Example,
+	type FaultResult,
+	type Finding,
+	findingId,
+	type ProgramResult,
+	type PropertyResult,
+	type SearchResult,
+	type Verdict,
 } from "../../../reports/model.ts";
 import { PROPERTIES, SUITES } from "../../../suites/index.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
@@ -97,7 +98,7 @@ export function resultOf(tally: TallyData, judging: Judging, interrupted: boolea
 /** The listed failures of properties that were judged by, by id. */
 export function expectedOf<T extends Listed>(tally: Pick<TallyData, "checked">, list: readonly T[]): Map<string, T> {
 	const judged = list.filter(({ property }) => tally.checked[property] !== undefined);
-	return new Map(judged.map((entry) => [`${entry.property}/${entry.kind}`, entry]));
+	return new Map(judged.map((entry) => [findingId(entry), entry]));
 }
 
 /** Worst first. */

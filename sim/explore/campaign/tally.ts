@@ -3,7 +3,7 @@
  * associative and blind to order: counts add, sets unite, and of two runs that show one finding the least stays, by size and
  * then by seed. So a seed range gives the same tally however it is cut over threads and machines.
  */
-import type { SearchResult } from "../../../reports/model.ts";
+import { findingId, type SearchResult } from "../../../reports/model.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
 import { getOrInsert } from "../../world/collections.ts";
 
@@ -114,7 +114,7 @@ export class Tally {
 	}
 
 	finding(property: string, kind: string): Found {
-		return getOrInsert(this.findings, `${property}/${kind}`, () => ({
+		return getOrInsert(this.findings, findingId({ property, kind }), () => ({
 			...{ property, kind },
 			...{ runs: 0, programs: new Map(), least: undefined, kept: undefined },
 		}));

@@ -2,13 +2,15 @@
  * The memory of failures: a directory of reproducers. A campaign tries each of them before any seed, whatever its name, and keeps
  * what it finds itself under the name of the finding, with the simplest run known to show it.
  */
+
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { UsageError } from "../../../drivers/engine/contract.ts";
+import { findingId } from "../../../reports/model.ts";
 import type { KeptFailure } from "../campaign/recorder.ts";
 import type { CampaignResult } from "../campaign/result.ts";
-import { encodeReproducer, findingId, type Reproducer, readReproducer } from "./reproducer.ts";
+import { encodeReproducer, type Reproducer, readReproducer } from "./reproducer.ts";
 import { REPRODUCER_EXTENSION, replaceFile, reproducerName } from "./reproducer-file.ts";
 import type { Reproductions } from "./reproductions.ts";
 

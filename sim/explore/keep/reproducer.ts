@@ -6,6 +6,7 @@
  * The file is CBOR: ["faultline-reproducer", format version, checksum, content]. The content is deflated CBOR; the checksum is the
  * SHA-256 of the version and the content. Equal findings make equal bytes, in every version of Node.
  */
+
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { inflateRawSync } from "node:zlib";
@@ -14,12 +15,13 @@ import { deflateSync } from "fflate";
 import * as v from "valibot";
 import { UsageError } from "../../../drivers/engine/contract.ts";
 import type { Program } from "../../../fixtures/programs/program.ts";
+import { findingId } from "../../../reports/model.ts";
 import type { Violation } from "../../../suites/property.ts";
 import type { Run } from "../../../suites/run.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
 import type { HistoryEvent, WorldEvents } from "../../world/history.ts";
 import { type Difference, decodeEvent, digestOf, firstDifference, type Recording, record } from "../blame.ts";
-import type { Judgement } from "../explorer.ts";
+import { idOf, type Judgement } from "../explorer.ts";
 import { VERSION } from "../version.ts";
 import { faultIn, fields, SCENARIO } from "./scenario-schema.ts";
 
@@ -43,11 +45,6 @@ export interface Reproducer {
 	readonly digest: string;
 	/** The history, event by event. */
 	readonly events: Recording;
-}
-
-/** `property/kind`: what names a finding everywhere. */
-export function findingId({ property, kind }: { readonly property: string; readonly kind: string }): string {
-	return `${property}/${kind}`;
 }
 
 /** What is shown of one finding, as a judged run has it. */
@@ -210,10 +207,6 @@ export function compareWithRecorded(reproducer: Reproducer, { run, violations }:
 		difference: firstDifference(reproducer.events, run.history),
 		missed: faultsOf(reproducer.events.map(decodeEvent)).filter((index) => !run.fired.has(index)),
 	};
-}
-
-function idOf({ property, violation }: Shown): string {
-	return findingId({ property: property.id, kind: violation.kind });
 }
 
 /** Places in the plan of the faults that struck, as a history proves them. */

@@ -6,20 +6,13 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { UsageError } from "../../../drivers/engine/contract.ts";
-import type { Finding } from "../../../reports/model.ts";
+import { type Finding, findingId } from "../../../reports/model.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import { inMacrotask } from "../../world/interpose.ts";
 import type { CampaignResult } from "../campaign/result.ts";
-import type { Explorer } from "../explorer.ts";
-import {
-	encodeReproducer,
-	findingId,
-	type Reproducer,
-	readReproducer,
-	reproducerOf,
-	withInputs,
-} from "./reproducer.ts";
+import { type Explorer, idOf } from "../explorer.ts";
+import { encodeReproducer, type Reproducer, readReproducer, reproducerOf, withInputs } from "./reproducer.ts";
 import { REPRODUCER_EXTENSION, replaceFile, reproducerName } from "./reproducer-file.ts";
 
 /** A finding, with the simplest run that showed it. */
@@ -76,9 +69,7 @@ export class Reproductions {
 		}
 		try {
 			const { run, violations } = await inMacrotask(() => this.#explorer.judge(scenario, program));
-			const shown = violations.find(
-				({ property, violation }) => findingId({ property: property.id, kind: violation.kind }) === id,
-			);
+			const shown = violations.find((candidate) => idOf(candidate) === id);
 			const reproducer = shown === undefined ? undefined : reproducerOf(run, shown);
 			if (reproducer?.digest === example?.digest) return reproducer;
 			const what = reproducer === undefined ? "shows it no more" : "has another history";

@@ -16,7 +16,7 @@ import { describeFault, type Fault, type FaultKind, type FaultPlan } from "../..
 import { History, type HistoryEvent, type WorldEvents } from "../../world/history.ts";
 import { describeDifference, firstDifference } from "../blame.ts";
 import { referenceScenario } from "../draw.ts";
-import type { Explorer, Judgement } from "../explorer.ts";
+import { type Explorer, idOf, type Judgement } from "../explorer.ts";
 import { StateKeys } from "./state-key.ts";
 
 /** Kinds of fault beyond the crash itself that widen what storage may do. */
@@ -186,7 +186,7 @@ export class CrashSearch {
 		this.#explored++;
 		this.#options.onJudged(judgement);
 		if (unfired.length > 0) this.#options.onProblem(`${describePlan(faults)} did not strike in ${this.#program.name}`);
-		for (const { property, violation } of violations) this.#confirmed.add(`${property.id}/${violation.kind}`);
+		for (const violation of violations) this.#confirmed.add(idOf(violation));
 		if (snapshot !== undefined) {
 			if (isChecked(this.#explored)) this.#check(run);
 			node.recovered = true;
@@ -228,12 +228,12 @@ export class CrashSearch {
 		const rules = new Map([...stepRules, ...after.run.stepRules]);
 		this.#judged++;
 		const { violations } = this.#explorer.judgeRun(alike(after.run, scenario, history, rules));
-		const news = violations.map(({ property, violation }) => `${property.id}/${violation.kind}`);
+		const news = violations.map(idOf);
 		if (news.every((id) => this.#confirmed.has(id))) return;
 		// Something that no run has shown so far: it counts once a run of its own shows it.
 		const judgement = this.#explorer.judge(scenario, this.#program);
 		this.#options.onJudged(judgement);
-		const shown = new Set(judgement.violations.map(({ property, violation }) => `${property.id}/${violation.kind}`));
+		const shown = new Set(judgement.violations.map(idOf));
 		for (const id of shown) this.#confirmed.add(id);
 		const missing = news.filter((id) => !this.#confirmed.has(id));
 		if (missing.length > 0) {
