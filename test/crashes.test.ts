@@ -466,6 +466,39 @@ describe("a bug that needs two crashes", () => {
 	});
 });
 
+describe("a bug that only the way to a state tells of", () => {
+	/** Acknowledges the first batch of each life and writes it with the second: until then the disk is as if nothing had been. */
+	const explorer = () =>
+		new Explorer(
+			withDriver(published, () => (driver) => {
+				let batches = 0;
+				let held: Parameters<typeof driver.batch>[0] = [];
+				return {
+					batch: (writes) => {
+						const copies = writes.map(({ key, value }) => ({ key: key.slice(), value: value.slice() }));
+						if (++batches === 1) {
+							held = copies;
+							return Promise.resolve();
+						}
+						return driver.batch([...held.splice(0), ...copies]);
+					},
+				};
+			}),
+			[programNamed("simple")],
+			PROPERTIES.filter(({ id }) => id === "step.committed-once"),
+		);
+
+	it("is found, on a way that joined a state which another way had led to without harm", async () => {
+		const { result, judgements, problems } = await search(explorer(), programNamed("simple"), { depth: 1 });
+		expect(problems).toEqual([]);
+		expect(result.joined).toBeGreaterThan(0);
+		expect(idsOf(judgements)).toEqual(["step.committed-once/ran-again"]);
+		const plans = judgements.filter(({ violations }) => violations.length > 0).map(({ run }) => run.scenario.faults);
+		// Before the write that carries both batches: the state is that after the effect of the first step.
+		expect(plans).toEqual([[{ kind: "crash", write: 3, side: "before" }]]);
+	});
+});
+
 describe("a target that keeps memory beside the disk", () => {
 	/** Stores how many lives it has had, which it keeps in a variable that no crash takes. */
 	const forgetless = () =>
