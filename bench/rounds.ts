@@ -22,7 +22,7 @@ export interface Comparison {
 /** Real milliseconds of one slice. */
 const SLICE_MS = 30;
 /** Real milliseconds each side runs before anything is timed. */
-const WARM_UP_MS = 400;
+const WARM_UP_MS = 1_500;
 
 export async function compare(base: Work, other: Work, pairs: number): Promise<Comparison> {
 	const baseTimes = await calibrate(base);

@@ -88,14 +88,16 @@ export class Disk {
 	/**
 	 * Applies the mutations as one durable write. A later mutation of a key wins over an earlier one. Deleting an absent
 	 * key changes nothing and does not count; if nothing is left, no durable write happens.
+	 * @param owned whether nobody else holds the values, so that the disk need not copy them.
 	 * @returns false when the process died of it and must not be answered.
 	 */
-	commit(process: Process, what: string, mutations: readonly Mutation[]): boolean {
+	commit(process: Process, what: string, mutations: readonly Mutation[], owned = false): boolean {
 		const real: Mutation[] = [];
 		for (const mutation of lastOfEachKey(mutations)) {
 			const { table, key, value } = mutation;
+			if (value !== null && owned) real.push(mutation);
 			// Not `slice`: that of a `Buffer` copies nothing.
-			if (value !== null) real.push({ table, key, value: new Uint8Array(value) });
+			else if (value !== null) real.push({ table, key, value: new Uint8Array(value) });
 			else if (this.get(table, key) !== undefined) real.push(mutation);
 		}
 		if (real.length === 0) return process.alive;

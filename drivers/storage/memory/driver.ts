@@ -187,9 +187,10 @@ export class MemoryDriver implements EngineDriver {
 		return this.#operate(what, () => this.#commit(what, mutations));
 	}
 
+	/** The mutations hold copies that were made when they were asked for. */
 	#commit(what: string, mutations: readonly Mutation[]): void {
 		const before = this.#world.writes;
-		this.#world.disk.commit(this.#process, what, mutations);
+		this.#world.disk.commit(this.#process, what, mutations, true);
 		if (this.#world.writes === before) this.#read(what, "nothing to change");
 	}
 
