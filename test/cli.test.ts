@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Report } from "../reports/model.ts";
-import { sim } from "./support/cli.ts";
+import { expectRefusal, sim } from "./support/cli.ts";
 
 let directory: string;
 beforeAll(() => {
@@ -64,13 +64,7 @@ describe("wrong usage", () => {
 			["--explore", "crashes", "--program", "simple", "--shard", "3/3"],
 			/Shard 3\/3 has none of 2 searches; use at most 2 shards/,
 		],
-	])("%s: one line that says what would be right, exit 2", async (_name, args, message) => {
-		const { code, stdout, stderr } = await sim(args);
-		expect(stderr).toMatch(message);
-		expect(stderr.trimEnd().split("\n")).toHaveLength(1);
-		expect(stdout).toBe("");
-		expect(code).toBe(2);
-	});
+	])("%s: one line that says what would be right, exit 2", (_name, args, message) => expectRefusal(args, message));
 });
 
 describe("one seed", () => {

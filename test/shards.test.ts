@@ -10,7 +10,7 @@ import { parse, parseAllDocuments } from "yaml";
 import type { Example, Report } from "../reports/model.ts";
 import { BLOCK_SEEDS, blocksOf, seedsOf } from "../sim/explore/campaign/shard.ts";
 import { formatShard, joinShards, parseShardFile, type ShardRecord } from "../sim/explore/campaign/shard-file.ts";
-import { sim } from "./support/cli.ts";
+import { expectRefusal, sim } from "./support/cli.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -233,13 +233,7 @@ describe("wrong usage", () => {
 		],
 		["no workers", ["--workers", "0"], /a number of workers is a whole number from 1/],
 		["a shard of one seed", ["--seed", "1", "--shard", "1/2"], /one or the other/],
-	])("%s: one line that says what would be right, exit 2", async (_name, args, message) => {
-		const { code, stdout, stderr } = await sim(args);
-		expect(stderr).toMatch(message);
-		expect(stderr.trimEnd().split("\n")).toHaveLength(1);
-		expect(stdout).toBe("");
-		expect(code).toBe(2);
-	});
+	])("%s: one line that says what would be right, exit 2", (_name, args, message) => expectRefusal(args, message));
 });
 
 describe("the example for", () => {

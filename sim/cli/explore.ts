@@ -32,8 +32,6 @@ import {
 import { progressOf, widthOf } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
-export { writeReport } from "./publish.ts";
-
 export interface ExploreOptions extends RunOptions, PublishOptions {
 	readonly runs?: number;
 	readonly for?: number;

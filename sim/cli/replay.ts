@@ -5,7 +5,7 @@ import { findingId, type Report } from "../../reports/model.ts";
 import { type Paint, plural, wrap } from "../../reports/text.ts";
 import { describeDifference } from "../explore/blame.ts";
 import { judgeOne } from "../explore/campaign/campaign.ts";
-import type { Explorer } from "../explore/explorer.ts";
+import { type Explorer, idOf } from "../explore/explorer.ts";
 import {
 	compareWithRecorded,
 	type Replay,
@@ -16,8 +16,9 @@ import {
 } from "../explore/keep/reproducer.ts";
 import { HarnessError } from "../world/harness-error.ts";
 import { inMacrotask } from "../world/interpose.ts";
-import { reportOf, writeReport } from "./explore.ts";
+import { reportOf } from "./explore.ts";
 import { loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
+import { writeReport } from "./publish.ts";
 import { hanging, tellRun } from "./show.ts";
 import { paintFor, widthOf } from "./terminal.ts";
 
@@ -65,10 +66,7 @@ export async function replay(file: string, options: ReplayOptions): Promise<Repo
 		},
 	};
 	if (options.save !== undefined) {
-		const shown = judgement.violations.find(
-			({ property, violation }) =>
-				property.id === reproducer.finding.property && violation.kind === reproducer.finding.kind,
-		);
+		const shown = judgement.violations.find((candidate) => idOf(candidate) === findingId(reproducer.finding));
 		if (shown === undefined)
 			throw new UsageError(`${file} does not show its failure any more: there is nothing to save.`);
 		writeReproducer(options.save, reproducerOf(judgement.run, shown));

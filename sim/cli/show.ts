@@ -16,8 +16,9 @@ import type { Shown } from "../explore/keep/reproducer.ts";
 import { parsePlan, planned } from "../explore/plan.ts";
 import { describeFault, type Fault } from "../world/faults.ts";
 import { inMacrotask } from "../world/interpose.ts";
-import { commands, reportOf, writeReport } from "./explore.ts";
+import { commands, reportOf } from "./explore.ts";
 import { LOADER, loadExpectations, prepare, type RunOptions } from "./options.ts";
+import { writeReport } from "./publish.ts";
 import { paintFor, widthOf } from "./terminal.ts";
 
 type JudgedRun = ReturnType<typeof judgeOne>;

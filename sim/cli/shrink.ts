@@ -8,10 +8,12 @@ import type { Scenario } from "../../suites/scenario.ts";
 import { judgeOne } from "../explore/campaign/campaign.ts";
 import { type Explorer, idOf } from "../explore/explorer.ts";
 import { readReproducer, reproducerOf, writeReproducer } from "../explore/keep/reproducer.ts";
+import { REPRODUCER_EXTENSION, reproducerName } from "../explore/keep/reproducer-file.ts";
 import { DEFAULT_BUDGET, describeShrink, type Failure, shrink } from "../explore/shrink/shrink.ts";
 import { inMacrotask } from "../world/interpose.ts";
-import { reportOf, writeReport } from "./explore.ts";
+import { reportOf } from "./explore.ts";
 import { loadExpectations, prepare, quote } from "./options.ts";
+import { writeReport } from "./publish.ts";
 import { explorerFor, refuse } from "./replay.ts";
 import { choose, type ShowOptions, tellRun } from "./show.ts";
 import { progressOf } from "./terminal.ts";
@@ -65,9 +67,7 @@ export async function shrinkCommand(file: string | undefined, options: ShrinkOpt
 	const { result, judgement } = await inMacrotask(() =>
 		judgeOne(explorer, { scenario: shrunk.scenario, program }, command, expectations),
 	);
-	const shown = judgement.violations.find(
-		({ property, violation }) => property.id === failure.property && violation.kind === failure.kind,
-	);
+	const shown = judgement.violations.find((candidate) => idOf(candidate) === findingId(failure));
 	if (shown === undefined) throw new Error(`The smaller run does not show ${findingId(failure)}.`);
 	writeReproducer(out, reproducerOf(judgement.run, shown));
 	const seconds = (performance.now() - startedAt) / 1_000;
@@ -106,7 +106,7 @@ async function subjectOf(file: string | undefined, options: ShrinkOptions): Prom
 		const reproducer = readReproducer(file);
 		const { scenario, finding } = reproducer;
 		const explorer = await explorerFor(reproducer, file, options.engine);
-		return { explorer, scenario, failure: finding, out: options.out ?? `${file.replace(/\.repro$/, "")}.min.repro` };
+		return { explorer, scenario, failure: finding, out: options.out ?? smaller(file) };
 	}
 	const { explorer, target } = await prepare(options);
 	const expectations = loadExpectations(target.engine, options.expectations);
@@ -115,8 +115,11 @@ async function subjectOf(file: string | undefined, options: ShrinkOptions): Prom
 	const shown = violations.find((candidate) => idOf(candidate) === options.known) ?? violations[0];
 	if (shown === undefined) throw new UsageError("That run shows no failure, so there is nothing to shrink.");
 	const failure = { property: shown.property.id, kind: shown.violation.kind };
-	const name = findingId(failure)
-		.replace("/", "--")
-		.replaceAll(/[^\w.-]/g, "_");
-	return { explorer, scenario, failure, out: options.out ?? `${name}.min.repro` };
+	return { explorer, scenario, failure, out: options.out ?? smaller(reproducerName(findingId(failure))) };
+}
+
+/** `bug.repro` -> `bug.min.repro` */
+function smaller(file: string): string {
+	const name = file.endsWith(REPRODUCER_EXTENSION) ? file.slice(0, -REPRODUCER_EXTENSION.length) : file;
+	return `${name}.min${REPRODUCER_EXTENSION}`;
 }

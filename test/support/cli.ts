@@ -1,6 +1,7 @@
 /** Runs the command line as a user does, in a process of its own without a terminal. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -36,4 +37,13 @@ export function sim(
 		child.on("error", reject);
 		child.on("close", (code) => resolve({ code, stdout, stderr }));
 	});
+}
+
+/** Wrong usage: one line on standard error that says what would be right, nothing on standard output, exit code 2. */
+export async function expectRefusal(args: readonly string[], message: RegExp): Promise<void> {
+	const { code, stdout, stderr } = await sim(args);
+	expect(stderr).toMatch(message);
+	expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+	expect(stdout).toBe("");
+	expect(code).toBe(2);
 }

@@ -100,12 +100,13 @@ async function runSearch(
 			do goesOn = search.step();
 			while (goesOn && performance.now() < sliceEnds && !recorder.failed);
 		});
-		recorder.searched(search.result());
 		if (goesOn && performance.now() - partAt > PART_MS && !recorder.failed) {
 			partAt = performance.now();
+			recorder.searched(search.result());
 			onPart(recorder.takeOff());
 		}
 	}
+	recorder.searched(search.result());
 }
 
 /** What is known of a search that nobody has begun. */

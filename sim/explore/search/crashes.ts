@@ -27,9 +27,9 @@ export interface CrashSearchOptions {
 	readonly depth: number;
 	/** Which of `WIDENING` the storage may do besides crashing. */
 	readonly kinds: ReadonlySet<FaultKind>;
-	/** Each run made, judged. */
 	/** What is searched; the uninterrupted program, without latency, when absent. */
 	readonly base?: Scenario;
+	/** Each run made, judged. */
 	readonly onJudged: (judgement: Judgement) => void;
 	readonly onProblem: (problem: string) => void;
 }
@@ -113,15 +113,6 @@ export class CrashSearch {
 		this.#options = options;
 		this.#scenario = options.base ?? referenceScenario(program, mode);
 		for (const kind of ["crash", ...options.kinds] as const) this.#faults.set(kind, { ways: 0, places: new Set() });
-	}
-
-	/** States still to recover from, as far as known. */
-	get left(): number {
-		return this.#queue.length;
-	}
-
-	get explored(): number {
-		return this.#explored;
 	}
 
 	/** Makes the next run. @returns false when there is none left. */

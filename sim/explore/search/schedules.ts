@@ -43,14 +43,6 @@ export class ScheduleSearch {
 		this.#onJudged = onJudged;
 	}
 
-	get left(): number {
-		return this.#queue.length - this.#next;
-	}
-
-	get explored(): number {
-		return this.#next;
-	}
-
 	/** Makes the next run. @returns false when there is none left. */
 	step(): boolean {
 		const branch = this.#queue[this.#next];
@@ -83,7 +75,7 @@ export class ScheduleSearch {
 			...(Number.isFinite(this.#departures) ? { departures: this.#departures } : {}),
 			schedules: this.#queue.length,
 			explored: this.#next,
-			exhausted: this.left === 0,
+			exhausted: this.#next === this.#queue.length,
 			choices: this.#choices,
 			widest: this.#widest,
 		};
