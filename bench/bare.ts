@@ -31,7 +31,7 @@ const DONE = Promise.resolve();
 const NOTHING = Promise.resolve(null);
 
 /** What survives a bare crash, with the count by which crashes are placed. */
-class BareStore {
+export class BareStore {
 	readonly crash: WriteCrash | undefined;
 	readonly values = new Map<string, KVEntry>();
 	/** The keys of `values`, in order. */
@@ -81,7 +81,7 @@ function owned({ key, value }: KVEntry): KVEntry {
 }
 
 /** One life: the driver and the outside as one start of the engine sees them. */
-class BareLife implements EngineDriver, WorkflowMessageDriver {
+export class BareLife implements EngineDriver, WorkflowMessageDriver {
 	readonly workerPollInterval = WORKER_POLL_INTERVAL_MS;
 	readonly messageDriver: WorkflowMessageDriver = this;
 	readonly #store: BareStore;

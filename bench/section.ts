@@ -14,6 +14,8 @@ export interface Section<F = unknown> {
 	readonly byDefault: boolean;
 	measure(tell: Tell): Promise<F>;
 	text(figures: F): string;
+	/** Pictures of the figures, by name of the file. */
+	files?(figures: F): (readonly [name: string, content: string])[];
 }
 
 /** A line of a table: its name, then cells to the right of columns 12 wide. */

@@ -15,11 +15,15 @@ export function junit(report: Report): string {
 		for (const property of report.properties.filter((candidate) => candidate.suite === name)) {
 			const test = suite.testCase().className(`faultline.${name}`).name(property.id);
 			const findings = report.findings.filter((finding) => finding.property === property.id);
-			const failed = findings.filter(({ verdict }) => verdict !== "known");
+			const failed = findings.filter(({ verdict }) => verdict === "fail" || verdict === "fixed");
+			const disputed = findings.filter(({ verdict }) => verdict === "disputed");
 			if (report.verdict === "invalid") {
 				test.error(report.problems[0] ?? "invalid", "invalid", report.problems.join("\n"));
 			} else if (failed.length > 0) {
 				test.failure(failed.map(({ id, verdict }) => `${id} (${verdict})`).join(", "), property.verdict);
+			} else if (disputed.length > 0 && disputed.length === findings.length) {
+				// JUnit knows nothing between passed and failed; the output below says what is disputed.
+				test.skipped();
 			} else if (property.verdict === "skip") {
 				test.skipped();
 			}
@@ -29,9 +33,10 @@ export function junit(report: Report): string {
 	return xml.build();
 }
 
-function findingLine({ id, verdict, runs, example, reason }: Finding): string {
+function findingLine({ id, verdict, runs, example, reason, disputed }: Finding): string {
 	const lines = [`${verdict}: ${id}, ${runs} runs`];
 	if (reason !== undefined) lines.push(`  ${reason}`);
+	if (disputed !== undefined) lines.push(`  a matter of reading: ${disputed}`);
 	if (example !== undefined) lines.push(`  ${example.program}: ${example.message}`, `  ${example.command}`);
 	return lines.join("\n");
 }

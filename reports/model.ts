@@ -7,9 +7,10 @@ export const SCHEMA_VERSION = 1;
 
 /**
  * `pass` held everywhere it was checked; `fail` broke in a way nobody listed; `known` broke as listed; `fixed` is listed and
- * broke no more; `skip` was not checked, with a reason; `invalid` says that the harness, not the target, went wrong.
+ * broke no more; `disputed` broke a promise that is a matter of reading; `skip` was not checked, with a reason; `invalid` says
+ * that the harness, not the target, went wrong.
  */
-export type Verdict = "pass" | "fail" | "known" | "fixed" | "skip" | "invalid";
+export type Verdict = "pass" | "fail" | "known" | "fixed" | "disputed" | "skip" | "invalid";
 
 /** `property/kind`: what names a finding everywhere. */
 export function findingId({ property, kind }: { readonly property: string; readonly kind: string }): string {
@@ -21,7 +22,7 @@ export interface Finding {
 	readonly id: string;
 	readonly property: string;
 	readonly kind: string;
-	readonly verdict: "fail" | "known" | "fixed";
+	readonly verdict: "fail" | "known" | "fixed" | "disputed";
 	/** Runs that showed it. */
 	readonly runs: number;
 	/** Programs that showed it, the most frequent first. */
@@ -31,6 +32,10 @@ export interface Finding {
 	/** What a user loses, from the list of known failures. */
 	readonly reason?: string;
 	readonly link?: string;
+	/** Why the promise is a matter of reading; with it the verdict is `disputed`, unless it is `fixed`. */
+	readonly disputed?: string;
+	/** Versions that are known to have it. */
+	readonly affects?: readonly string[];
 }
 
 export interface Example {
@@ -126,9 +131,36 @@ export type SearchResult = CrashSearchResult | ScheduleSearchResult;
 export interface ProgramResult {
 	readonly name: string;
 	readonly runs: number;
-	/** Durable writes of its uninterrupted run, and before or after how many of them a crash struck. */
-	readonly writes: number;
-	readonly crashedAt: number;
+	/**
+	 * Durable writes of its uninterrupted run, and before or after how many of them a crash struck. Absent for generated
+	 * programs, of which each run has another.
+	 */
+	readonly writes?: number;
+	readonly crashedAt?: number;
+}
+
+/** What ran of generated programs; numbers count runs, each once. */
+export interface GeneratedResult {
+	readonly runs: number;
+	/** Runs that reached a statement of the kind, and runs in which a process died while it was in one. */
+	readonly kinds: readonly { readonly kind: string; readonly ran: number; readonly crashedIn: number }[];
+	readonly traits: readonly { readonly trait: string; readonly ran: number }[];
+	/** Runs that reached a statement of one kind directly inside one of the other. */
+	readonly nestings: readonly { readonly outer: string; readonly inner: string; readonly ran: number }[];
+	/** What was possible and never ran: `loop`, `trait values`, `race > version`, `crash in send`. */
+	readonly never: readonly string[];
+}
+
+/** A part of the space that seeds avoid, since it is known to fail. */
+export interface AvoidedResult {
+	readonly shape: string;
+	/** What has the shape. */
+	readonly meaning: string;
+	/** Ids of the known failures that poison it. */
+	readonly entries: readonly string[];
+	/** Seeds that had it until it was taken out of them, and runs that had it. */
+	readonly avoided: number;
+	readonly ran: number;
 }
 
 export interface Report {
@@ -161,6 +193,10 @@ export interface Report {
 	readonly coverage: {
 		readonly faults: readonly FaultResult[];
 		readonly programs: readonly ProgramResult[];
+		/** What ran of generated programs; absent when none were. */
+		readonly generated?: GeneratedResult;
+		/** What seeds avoided because it is known to fail; absent when nothing. */
+		readonly avoided?: readonly AvoidedResult[];
 		/** What was searched rather than drawn, a search for each program and way of hosting it. */
 		readonly searches?: readonly SearchResult[];
 	};
@@ -188,7 +224,130 @@ export interface ReplayResult {
 	readonly missedFaults: readonly number[];
 }
 
-/** 0 for pass and known, 1 for fail and fixed, 3 for invalid; 2 is for wrong usage, which makes no report. */
+/** What one property came to on one version. */
+export interface MatrixCell {
+	readonly engine: string;
+	/** `not-applicable`: the version lacks what the property is about; `skip`: it could be checked and was not. */
+	readonly verdict: Exclude<Verdict, "invalid"> | "not-applicable";
+	/** Kinds of failure, by what became of them. */
+	readonly failing: number;
+	readonly known: number;
+	readonly fixed: number;
+	readonly disputed: number;
+	/** Runs in which it was checked. */
+	readonly checked: number;
+	/** Why it was not checked. */
+	readonly reason?: string;
+}
+
+/** What was explored of one version. */
+export interface MatrixVersion {
+	readonly engine: string;
+	readonly verdict: Verdict;
+	readonly problems: readonly string[];
+	readonly interrupted: boolean;
+	readonly counts: Report["counts"];
+	readonly findings: readonly Finding[];
+	readonly seconds: number;
+	/** Shows it all again, for this version. */
+	readonly command: string;
+}
+
+/** One way in which histories of one version break under another. */
+export interface UpgradeFailure {
+	/** As a finding of the version that goes on: `version.upgrade/<kind>`. */
+	readonly kind: string;
+	readonly runs: number;
+	readonly programs: readonly string[];
+	readonly example: {
+		readonly program: string;
+		readonly mode: string;
+		/** Where the history was stopped. */
+		readonly plan: string;
+		readonly message: string;
+		readonly command: string;
+	};
+}
+
+/** Every durable state that one version left, finished under another. */
+export interface UpgradePair {
+	readonly from: string;
+	readonly to: string;
+	readonly direction: "upgrade" | "downgrade";
+	readonly programs: number;
+	readonly states: number;
+	readonly failures: readonly UpgradeFailure[];
+	/** Kinds not counted, since the version that goes on does so by itself in the same program: by kind, the runs. */
+	readonly excused: Readonly<Record<string, number>>;
+}
+
+export interface UpgradeResult {
+	readonly property: string;
+	readonly modes: readonly string[];
+	readonly pairs: readonly UpgradePair[];
+	readonly problems: readonly string[];
+	readonly interrupted: boolean;
+}
+
+/** What an operation of an engine costs: durable writes, storage operations, and bytes written, keys included. */
+export interface Cost {
+	readonly writes: number;
+	readonly operations: number;
+	readonly bytes: number;
+}
+
+/** One more of an operation (or `times` more), on one version. */
+export interface CostCell {
+	readonly engine: string;
+	/** Absent where the version lacks the operation. */
+	readonly cost?: Cost;
+	/** Absent where none is recorded. */
+	readonly budget?: Cost;
+	/** `improved` costs less than its budget, which can be lowered; `unrecorded` has none. */
+	readonly verdict: "pass" | "fail" | "improved" | "unrecorded" | "not-applicable";
+	/** How it exceeds or falls below its budget, or why it is not there. */
+	readonly message?: string;
+}
+
+export interface CostRow {
+	readonly operation: string;
+	readonly summary: string;
+	readonly mode: string;
+	readonly times: number;
+	readonly cells: readonly CostCell[];
+}
+
+export interface CostResult {
+	readonly property: string;
+	readonly engines: readonly string[];
+	readonly rows: readonly CostRow[];
+}
+
+/** All properties on all versions. */
+export interface MatrixReport {
+	readonly schemaVersion: typeof SCHEMA_VERSION;
+	readonly tool: Report["tool"];
+	readonly settings: Report["settings"];
+	/** Makes the table again. */
+	readonly command: string;
+	readonly driver: string;
+	readonly verdict: Verdict;
+	readonly exitCode: 0 | 1 | 2 | 3;
+	readonly interrupted: boolean;
+	readonly versions: readonly MatrixVersion[];
+	readonly properties: readonly {
+		readonly id: string;
+		readonly suite: string;
+		readonly claim: string;
+		readonly cells: readonly MatrixCell[];
+	}[];
+	/** Absent when it was left out. */
+	readonly upgrades?: UpgradeResult;
+	readonly cost?: CostResult;
+	readonly seconds: number;
+}
+
+/** 0 for pass, known and disputed, 1 for fail and fixed, 3 for invalid; 2 is for wrong usage, which makes no report. */
 export function exitCodeOf(verdict: Verdict): 0 | 1 | 3 {
 	if (verdict === "invalid") return 3;
 	return verdict === "fail" || verdict === "fixed" ? 1 : 0;

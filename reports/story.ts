@@ -2,6 +2,7 @@
  * One run told as a story: virtual time, process life, what happened. Reads the events of a history as plain data and
  * knows the words for each kind; kinds it has no words for are told as they are when everything is to be told.
  */
+import { inspect } from "node:util";
 import { NO_PAINT, type Paint, time, wrap } from "./text.ts";
 
 export interface StoryEvent {
@@ -101,10 +102,36 @@ const WORDS: Readonly<Record<string, (data: Data, options: StoryOptions) => Told
 	}),
 	"run.evicting": () => ({ words: "the host asks it to stop (eviction)" }),
 	"run.evicted": ({ state }) => ({ words: `stopped in good order, workflow ${state}` }),
-	"run.completed": ({ output }) => ({ words: `completed with ${JSON.stringify(output)}`, tone: "good" }),
+	"run.completed": ({ output }) => ({ words: `completed with ${plainly(output)}`, tone: "good" }),
 	"run.rejected": ({ error, state }) => ({
 		words: `the run rejected: ${error.name}: ${error.message} (workflow ${state})`,
 		tone: "loud",
+	}),
+	"run.cancelled": () => ({ words: "the disk says that it was cancelled: nothing runs" }),
+	"run.again": ({ how }) => ({
+		words:
+			how === "recover" ? "an operator has the failed workflow recover" : "an operator has the workflow begin anew",
+		tone: "bold",
+	}),
+	"run.left": ({ process, after }) => ({ words: `process ${process} still holds something, ${after}` }),
+	"handle.call": ({ operation }) => ({ words: `the operator asks: ${operation}` }),
+	"handle.answer": ({ operation, error, state }) => ({
+		words:
+			error === undefined
+				? `${operation} is answered${state === undefined ? "" : ` (${state})`}`
+				: `${operation} fails: ${error.name}: ${error.message}`,
+	}),
+	"replay-from.call": ({ target, records }) => ({
+		words: `replay from ${records.find(({ id }: Data) => id === target)?.path ?? "the beginning"}`,
+	}),
+	"replay-from.answer": ({ error, records, orphans }) => ({
+		words:
+			error === undefined
+				? `replay is set up; left are ${records.map(({ path }: Data) => path).join(", ") || "no entries"}${orphans > 0 ? ` and ${orphans} orphans` : ""}`
+				: `replay is refused: ${error.message}`,
+	}),
+	"replay-from.found": ({ records, orphans }) => ({
+		words: `found after the replay was cut short: ${records.map(({ path }: Data) => path).join(", ") || "no entries"}${orphans > 0 ? ` and ${orphans} orphans` : ""}`,
 	}),
 	"alarm.due": () => ({ words: "the alarm goes off" }),
 	"body.start": ({ key }) => ({ words: `step ${key} begins` }),
@@ -137,7 +164,7 @@ const WORDS: Readonly<Record<string, (data: Data, options: StoryOptions) => Told
 function tell(event: StoryEvent, options: StoryOptions): Told {
 	const words = WORDS[event.kind];
 	return words === undefined
-		? { words: `${event.kind} ${JSON.stringify(event.data)}`, verboseOnly: true }
+		? { words: `${event.kind} ${plainly(event.data)}`, verboseOnly: true }
 		: words(event.data, options);
 }
 
@@ -153,4 +180,9 @@ function changes(
 function printable(text: string): string {
 	// Keys are binary; what cannot be read is shown in hex.
 	return /^[\x20-\x7e]*$/.test(text) ? text : `0x${Buffer.from(text, "latin1").toString("hex")}`;
+}
+
+/** A value on one line, whatever it is. */
+function plainly(value: unknown): string {
+	return inspect(value, { breakLength: Number.POSITIVE_INFINITY, compact: true, depth: 6 });
 }

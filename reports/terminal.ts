@@ -1,6 +1,7 @@
 /** The report as text for a terminal or a log, at 80 columns by default. */
 import { searchText } from "./ledger.ts";
 import type { Finding, Report, Verdict } from "./model.ts";
+import { avoidedText, generatedText } from "./space.ts";
 import { count, NO_PAINT, type Paint, plural, wrap } from "./text.ts";
 
 export interface TerminalOptions {
@@ -16,7 +17,9 @@ export function terminal(report: Report, options: TerminalOptions = {}): string 
 	const parts = report.findings.map((finding) => findingText(finding, width, paint));
 	if (options.quiet !== true) {
 		parts.push(propertyTable(report, width, paint), coverageText(report, width));
-		const { searches = [] } = report.coverage;
+		const { searches = [], generated, avoided = [] } = report.coverage;
+		if (generated !== undefined) parts.push(generatedText(generated, width, paint));
+		if (avoided.length > 0) parts.push(avoidedText(avoided, width, paint));
 		// The ledger of one program is there to be read; those of all programs would bury the rest.
 		const full = new Set(searches.map(({ program }) => program)).size === 1;
 		parts.push(...searches.map((search) => searchText(search, width, paint, full)));
@@ -32,13 +35,14 @@ const WORDS: Readonly<Record<Verdict, string>> = {
 	fail: "FAIL",
 	known: "known",
 	fixed: "FIXED",
+	disputed: "disputed",
 	skip: "skip",
 	invalid: "INVALID",
 };
 
 function coloured(verdict: Verdict, text: string, paint: Paint): string {
 	if (verdict === "fail" || verdict === "invalid") return paint.red(text);
-	if (verdict === "fixed" || verdict === "known") return paint.yellow(text);
+	if (verdict === "fixed" || verdict === "known" || verdict === "disputed") return paint.yellow(text);
 	return verdict === "pass" ? paint.green(text) : paint.dim(text);
 }
 
@@ -49,7 +53,7 @@ function findingText(finding: Finding, width: number, paint: Paint): string {
 		finding.verdict === "fixed"
 			? ""
 			: finding.runs === 0
-				? finding.verdict === "known"
+				? finding.reason !== undefined
 					? "as listed"
 					: "as kept"
 				: plural(finding.runs, "run");
@@ -63,6 +67,9 @@ function findingText(finding: Finding, width: number, paint: Paint): string {
 	}
 	const { example } = finding;
 	if (finding.reason !== undefined) lines.push(wrap(finding.reason, width, indent));
+	if (finding.disputed !== undefined) lines.push(wrap(`A matter of reading: ${finding.disputed}`, width, indent));
+	if (finding.affects !== undefined)
+		lines.push(paint.dim(wrap(`affects ${finding.affects.join(", ")}`, width, indent)));
 	if (example !== undefined) {
 		const shown = `${example.program}: ${example.message}`;
 		lines.push(paint.dim(wrap(shorten(shown, 3 * (width - indent.length)), width, indent)));
@@ -79,18 +86,43 @@ function shorten(text: string, length: number): string {
 function propertyTable(report: Report, width: number, paint: Paint): string {
 	const chosen = report.properties.filter(({ verdict }) => verdict !== "skip");
 	const left = report.properties.length - chosen.length;
+	const common = reasonsOfSeveral(chosen);
 	const rows = chosen.map(({ id, verdict, checked, skipped }) => {
 		const kinds = report.findings.filter(({ property }) => property === id).length;
 		const word = coloured(verdict, (WORDS[verdict] + (kinds > 0 ? ` (${kinds})` : "")).padEnd(10), paint);
-		const not = skipped.map(({ reason, runs }) => `${count(runs)} not: ${reason}`);
+		const not = skipped
+			.filter(({ reason }) => !common.has(reason))
+			.map(({ reason, runs }) => `${count(runs)} not: ${reason}`);
 		const first = `${id.padEnd(29)}${word}${count(checked).padStart(8)}  `;
 		return not.length === 0 ? first.trimEnd() : first + wrap(not.join("; "), width, " ".repeat(TABLE_COLUMNS), "");
 	});
 	return [
 		paint.bold(`${"property".padEnd(29)}${"verdict".padEnd(10)}${"checked".padStart(8)}`),
 		...rows,
-		...(left > 0 ? [paint.dim(`(${left} not checked: ${notChecked(report)})`)] : []),
+		...[...common].map(([reason, runs]) =>
+			paint.dim(wrap(`not checked, where so: ${reason} (${runs})`, width, "  ", "")),
+		),
+		...(left > 0 ? [paint.dim(wrap(`(${left} not checked: ${notChecked(report)})`, width, ""))] : []),
 	].join("\n");
+}
+
+/** So many properties with one reason not to be checked, and it is told once for all. */
+const SEVERAL = 6;
+
+/** Reasons that several properties have not to be checked in some runs, with the number of those runs. */
+function reasonsOfSeveral(properties: Report["properties"]): ReadonlyMap<string, string> {
+	const counts = new Map<string, number[]>();
+	for (const { skipped } of properties) {
+		for (const { reason, runs } of skipped) counts.set(reason, [...(counts.get(reason) ?? []), runs]);
+	}
+	const common = [...counts].filter(([, runs]) => runs.length >= SEVERAL);
+	return new Map(
+		common.map(([reason, runs]) => {
+			const [least, most] = [Math.min(...runs), Math.max(...runs)];
+			const span = least === most ? count(most) : `${count(least)} to ${count(most)}`;
+			return [reason, `${span} runs, ${runs.length} properties`];
+		}),
+	);
 }
 
 /** Why properties were not checked at all, each reason once. */
@@ -110,8 +142,8 @@ function coverageText(report: Report, width: number): string {
 		({ kind, planned, fired, windows }) =>
 			`${kind} ${count(fired)} of ${count(planned)} struck, in ${plural(windows, "window")}`,
 	);
-	const crossed = coverage.programs.reduce((sum, { crashedAt }) => sum + crashedAt, 0);
-	const writes = coverage.programs.reduce((sum, { writes }) => sum + writes, 0);
+	const crossed = coverage.programs.reduce((sum, { crashedAt = 0 }) => sum + crashedAt, 0);
+	const writes = coverage.programs.reduce((sum, { writes = 0 }) => sum + writes, 0);
 	return [
 		`${plural(counts.runs, "run")} of ${plural(coverage.programs.length, "program")}, ${count(counts.interruptedRuns)} of them interrupted: ` +
 			`${plural(counts.crashes, "crash").replace("crashs", "crashes")}, ${plural(counts.evictions, "eviction")}, ` +
@@ -145,7 +177,7 @@ function verdictText(report: Report, width: number, paint: Paint): string {
 	if (report.interrupted) lines.push(paint.yellow("Stopped before the end; this is what was found until then."));
 	for (const problem of report.problems) lines.push(paint.red(wrap(problem, width, "  ")));
 	const by = (verdict: Verdict) => report.findings.filter((finding) => finding.verdict === verdict).length;
-	const [fail, fixed, known] = [by("fail"), by("fixed"), by("known")];
+	const [fail, fixed, known, disputed] = [by("fail"), by("fixed"), by("known"), by("disputed")];
 	const summary =
 		report.verdict === "invalid"
 			? "the result counts for nothing: mend what is named above"
@@ -155,6 +187,7 @@ function verdictText(report: Report, width: number, paint: Paint): string {
 						...(fail > 0 ? [`${fail} new`] : []),
 						...(fixed > 0 ? [`${fixed} listed but fixed`] : []),
 						...(known > 0 ? [`${known} known`] : []),
+						...(disputed > 0 ? [`${disputed} disputed`] : []),
 					].join(", ");
 	lines.push(
 		`${coloured(report.verdict, paint.bold(WORDS[report.verdict]), paint)}  ${report.target.engine}: ${summary}`,

@@ -1,14 +1,17 @@
 /** A workflow lives on, and ends. */
 import type { HostEvents } from "../drivers/engine/host.ts";
-import type { WorldEvents } from "../sim/world/history.ts";
-import { lostMessages } from "./messages.ts";
-import type { Property, Violation } from "./property.ts";
+import type { ProbeEvents } from "../drivers/engine/observe.ts";
+import type { HistoryEvent, WorldEvents } from "../sim/world/history.ts";
+import { droppedMessages, isUnder, lostMessages, raceBranches, tookOperatorsMessage } from "./messages.ts";
+import { oncePerRun, type Property, type Violation } from "./property.ts";
+import type { Run } from "./run.ts";
 
 export const noUnhandled: Property = {
 	id: "life.no-unhandled",
 	claim: "No fault causes an unhandled rejection or an uncaught exception.",
-	source: "engine",
+	source: "engine: executeLiveWorkflow (losers of a wait)",
 	survivesLostWrites: true,
+	followsOperators: true,
 	mutants: ["engine-forgets-a-rejection"],
 	check(run) {
 		const violations: Violation[] = [];
@@ -29,8 +32,9 @@ export const progress: Property = {
 	id: "life.progress",
 	claim:
 		"Once faults stop, every runnable workflow finishes within a bound of virtual time; if not, what it waits for is named.",
-	source: "docs",
+	source: "docs: What are workflows? (survives restarts, event-driven), Timers",
 	survivesLostWrites: true,
+	followsOperators: true,
 	mutants: ["driver-ignores-alarms", "queue-misses-early-messages"],
 	check(run) {
 		const { outcome } = run;
@@ -48,6 +52,8 @@ export const progress: Property = {
 					},
 				];
 			case "unfinished":
+				// A program that counts what it takes may wait for ever after one more, or after some that it gave back.
+				if (tookOperatorsMessage(run) || droppedMessages(run)) return [];
 				return [
 					{
 						kind:
@@ -56,6 +62,7 @@ export const progress: Property = {
 								: outcome.limit === "time"
 									? "not-finished-in-time"
 									: "livelock",
+						residual: true,
 						message: `still running after ${outcome.limit === "time" ? `${run.endMs} ms of virtual time` : `${run.events} events`}; waits for ${outcome.waits.join(", ") || "nothing"}`,
 						event,
 					},
@@ -89,10 +96,11 @@ export const progress: Property = {
 
 export const evictResumes: Property = {
 	id: "evict.resumes",
-	claim: "Eviction at any point stops cleanly and the next run goes on.",
-	source: "engine",
+	claim: "Eviction at any point stops cleanly, starts nothing new, and the next run goes on.",
+	source: "types: WorkflowHandle.evict; errors: EvictedError",
 	survivesLostWrites: true,
-	mutants: ["engine-rejects-when-evicted"],
+	followsOperators: true,
+	mutants: ["engine-rejects-when-evicted", "engine-hears-evictions-late"],
 	check(run) {
 		const violations: Violation[] = [];
 		run.history.events.forEach((event, index) => {
@@ -106,10 +114,114 @@ export const evictResumes: Property = {
 				});
 			} else if (event.kind === "process.crash") {
 				const { why } = event.data as WorldEvents["process.crash"];
-				if (why !== "eviction grace over") return;
+				// Whoever waits for an answer that storage never gives cannot stop.
+				if (why !== "eviction grace over" || struckByHang(run, index)) return;
 				violations.push({ kind: "never-stopped", message: "asked to stop, it had to be killed", event: index });
 			}
 		});
+		for (const { event, index, kind, what } of startedAfterStop(run)) {
+			violations.push({
+				kind,
+				message: `${what} began in process ${event.process}, which had been asked to stop`,
+				event: index,
+			});
+		}
 		return violations;
 	},
 };
+
+/** Bodies that began in a process after its run was asked to stop, the first of each kind. */
+const startedAfterStop = oncePerRun((run: Run) => {
+	const stopping = new Set<number>();
+	const found = new Map<string, { event: HistoryEvent; index: number; kind: string; what: string }>();
+	const races = raceBranches(run);
+	run.history.events.forEach((event, index) => {
+		// An operator's cancellation stops a run in the same way.
+		const isStop =
+			event.kind === "run.evicting" ||
+			(event.kind === "handle.call" && (event.data as HostEvents["handle.call"]).operation === "cancel");
+		if (isStop) stopping.add(event.process);
+		if (event.kind === "run.start") stopping.delete(event.process);
+		if (!stopping.has(event.process)) return;
+		if (event.kind !== "body.start" && event.kind !== "compensation.start") return;
+		const { key } = event.data as ProbeEvents["body.start"];
+		const sort = event.kind === "body.start" ? "step" : "compensation";
+		const kind = `${sort}-started-after-stop${isUnder(key, races) ? "-in-race" : ""}`;
+		if (!found.has(kind)) found.set(kind, { event, index, kind, what: `${sort} ${key}` });
+	});
+	return [...found.values()];
+});
+
+export const noLeak: Property = {
+	id: "life.no-leak",
+	claim:
+		"A run that has ended leaves no timer, listener, wait or pending operation in its process, and one that has ended for good no alarm.",
+	source: "types: WorkflowHandle.cancel; engine: executeLiveWorkflow, EngineDriver.clearAlarm; PR 4006",
+	followsOperators: true,
+	mutants: ["engine-keeps-a-timer", "driver-keeps-waits", "driver-never-clears-alarms"],
+	check(run) {
+		const violations: Violation[] = [];
+		run.history.events.forEach((event, index) => {
+			if (event.kind !== "run.left") return;
+			const { process, after, timers, operations, waits, listeners } = event.data as HostEvents["run.left"];
+			const report = (what: string, message: string) =>
+				violations.push({
+					kind: `${what}-left-after-${after}`,
+					message: `process ${process}: ${message}`,
+					event: index,
+				});
+			const running = bodiesRunning(run, process, index);
+			if (running.compensations > 0) report("compensation", "a compensation still ran when its run had ended");
+			// A body that outlives its step (a timeout) keeps what it waits for; that is documented.
+			else if (running.steps === 0) {
+				if (timers > 0) report("timer", `${timers} armed when its run had ended`);
+				if (operations.length > 0) report("operation", `${operations.join(", ")} pending when its run had ended`);
+			}
+			if (waits > 0) report("wait", `${waits} waits for messages when its run had ended`);
+			if (listeners > 0) report("listener", `${listeners} listeners on the signal of a run that had ended`);
+		});
+		return [...violations, ...alarmLeft(run)];
+	},
+};
+
+/** Bodies of that process that have begun and not ended by then. */
+function bodiesRunning(run: Run, process: number, before: number): { steps: number; compensations: number } {
+	const running = { steps: 0, compensations: 0 };
+	for (const { kind, process: of } of run.history.events.slice(0, before)) {
+		if (of !== process) continue;
+		if (kind === "body.start") running.steps++;
+		else if (kind === "body.end") running.steps--;
+		else if (kind === "compensation.start") running.compensations++;
+		else if (kind === "compensation.end") running.compensations--;
+	}
+	return running;
+}
+
+function alarmLeft(run: Run): Violation[] {
+	const { status } = run.outcome;
+	if (status !== "completed" && status !== "failed" && status !== "cancelled") return [];
+	// Waking a workflow is setting its alarm, whatever has become of it.
+	if (run.of("handle.call").some(({ data }) => (data as HostEvents["handle.call"]).operation === "wake")) return [];
+	const { events } = run.history;
+	const event = events.findLastIndex(
+		({ kind, data }) =>
+			kind === "durable" && (data as WorldEvents["durable"]).mutations.some(({ table }) => table.endsWith("/alarm")),
+	);
+	const last = (events[event]?.data as WorldEvents["durable"] | undefined)?.mutations.find(({ table }) =>
+		table.endsWith("/alarm"),
+	);
+	if (last === undefined || last.value === null) return [];
+	return [
+		{
+			kind: `alarm-left-after-${status}`,
+			message: `the workflow has ${status}, and an alarm is still set to wake it`,
+			event,
+		},
+	];
+}
+
+function struckByHang({ history }: Run, before: number): boolean {
+	return history.events
+		.slice(0, before)
+		.some(({ kind, data }) => kind === "fault" && (data as WorldEvents["fault"]).kind.startsWith("hang "));
+}

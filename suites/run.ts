@@ -2,8 +2,10 @@
 import type { Engine } from "../drivers/engine/contract.ts";
 import { Host, type HostState, type Outcome, outlives, type Workload } from "../drivers/engine/host.ts";
 import { observe, type StepRule } from "../drivers/engine/observe.ts";
+import { render } from "../drivers/engine/render.ts";
 import type { StorageDriver } from "../drivers/storage/contract.ts";
 import type { QueuedMessage } from "../drivers/storage/memory/queue.ts";
+import { sample } from "../fixtures/generators/values.ts";
 import type { Program, ProgramInput } from "../fixtures/programs/program.ts";
 import { append } from "../sim/world/collections.ts";
 import type { Fault } from "../sim/world/faults.ts";
@@ -38,10 +40,16 @@ export interface Run {
 	readonly events: number;
 	readonly writes: number;
 	readonly operations: number;
+	readonly alarms: number;
 	/** With a schedule of choices, how many events there were to choose from, choice by choice. */
 	readonly alternatives: readonly number[];
 	/** The events of one kind, in order. */
 	of(kind: string): readonly HistoryEvent[];
+}
+
+/** What a workflow that is started with a value sees of it, as text, each time it is carried out. */
+export interface WorkloadEvents {
+	"workflow.input": { value: string };
 }
 
 /** Messages acknowledged to their sender leave this event. */
@@ -109,13 +117,16 @@ export function execute(scenario: Scenario, program: Program, target: Target, op
 					},
 				}),
 	});
-	const storage = target.storage.storage(world, WORKFLOW_ID);
+	const storage = target.storage.storage(world, WORKFLOW_ID, { atomicBatch: scenario.atomicBatch === true });
 	const { Loop, CriticalError, RollbackError } = target.engine.module;
 	const workload: Workload = {
 		workflowId: WORKFLOW_ID,
-		input: null,
-		workflow: (process) => (context) =>
-			program.run(observe(context, { world, engine: target.engine, stepRules }), {
+		input: program.startedWith === undefined ? null : sample(program.startedWith),
+		messages: program.inputs ?? [],
+		workflow: (process) => (context, input) => {
+			if (program.startedWith !== undefined)
+				world.note("workflow.input", { value: render(input) } satisfies WorkloadEvents["workflow.input"]);
+			return program.run(observe(context, { world, engine: target.engine, stepRules }), {
 				Loop,
 				CriticalError,
 				RollbackError,
@@ -123,7 +134,8 @@ export function execute(scenario: Scenario, program: Program, target: Target, op
 				delay: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 				nowMs: () => EPOCH_MS + world.nowMs,
 				release: process.id === 1 ? 1 : 2,
-			}),
+			});
+		},
 	};
 	const host = new Host(world, target.engine, storage, scenario.hosting, workload, from?.host);
 	const { inputs = [] } = program;
@@ -159,6 +171,7 @@ export function execute(scenario: Scenario, program: Program, target: Target, op
 		events: world.events,
 		writes: world.writes,
 		operations: world.operations,
+		alarms: world.alarms,
 		alternatives: world.alternatives,
 		of: byKind(world.history),
 	};
@@ -179,7 +192,8 @@ export function alike(run: Run, scenario: Scenario, history: History, stepRules:
 	};
 }
 
-function byKind(history: History): Run["of"] {
+/** Finds the events of one kind, all kinds sorted at the first call. */
+export function byKind(history: History): Run["of"] {
 	let kinds: Map<string, HistoryEvent[]> | undefined;
 	return (kind) => {
 		kinds ??= groupByKind(history.events);

@@ -1,7 +1,7 @@
 /** Drawn programs are well-formed, run to their end on the newest engine, and edits of them do what they say. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { drawProgram, programs } from "../fixtures/generators/draw.ts";
+import { drawProgram, programs, type Trait } from "../fixtures/generators/draw.ts";
 import {
 	awaited,
 	isWellFormed,
@@ -13,21 +13,22 @@ import {
 	unwrapped,
 	workOf,
 } from "../fixtures/generators/edit.ts";
-import { childrenOf, countStatements, GENERATED, programOf } from "../fixtures/generators/interpret.ts";
-import type { Statement } from "../fixtures/generators/statement.ts";
+import { GENERATED, programOf } from "../fixtures/generators/interpret.ts";
+import { childrenOf, countStatements, type Statement } from "../fixtures/generators/statement.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
 import type { Scenario } from "../suites/scenario.ts";
 import { explorerOf } from "./support/explorer.ts";
 
 const SIZES = fc.integer({ min: 1, max: 40 });
-const DRAWN = fc.record({ size: SIZES, nested: fc.boolean() }).chain(programs);
+const TRAITS = fc.constantFrom<Trait[][]>([], ["nested"]);
+const DRAWN = fc.record({ size: SIZES, traits: TRAITS }).chain(programs);
 const RUNS = { seed: 1, numRuns: 200 };
 
 /** How often each receive is reached, by the name of its messages. */
 function reached(statements: readonly Statement[], rounds = 1): Map<string, number> {
 	const counts = new Map<string, number>();
 	for (const statement of statements) {
-		if (statement.kind === "receive") counts.set(statement.message, rounds);
+		if (statement.kind === "receive") for (const name of statement.messages) counts.set(name, rounds);
 		const inside = statement.kind === "loop" ? rounds * statement.times : rounds;
 		for (const [name, count] of reached(childrenOf(statement), inside)) counts.set(name, count);
 	}
@@ -49,7 +50,7 @@ describe("a drawn program", () => {
 		fc.assert(
 			fc.property(
 				fc
-					.record({ size: SIZES, nested: fc.boolean() })
+					.record({ size: SIZES, traits: TRAITS })
 					.chain((options) => fc.tuple(fc.constant(options.size), programs(options))),
 				([size, { statements }]) => {
 					expect(countStatements(statements)).toBe(size);
@@ -85,7 +86,7 @@ describe("a drawn program", () => {
 			RUNS,
 		);
 		const depths = fc
-			.sample(programs({ size: 30, nested: true }), { seed: 1, numRuns: 20 })
+			.sample(programs({ size: 30, traits: ["nested"] }), { seed: 1, numRuns: 20 })
 			.map(({ statements }) => depthOf(statements));
 		expect(Math.max(...depths)).toBe(3);
 	});
@@ -98,34 +99,59 @@ describe("a drawn program", () => {
 			{
 			  "inputs": [
 			    {
-			      "atMs": 344,
+			      "atMs": 755,
 			      "body": {
-			        "n": 86,
+			        "n": 13,
+			      },
+			      "name": "mail-2",
+			    },
+			    {
+			      "atMs": 827,
+			      "body": {
+			        "n": 6,
+			      },
+			      "name": "mail-2",
+			    },
+			    {
+			      "atMs": 899,
+			      "body": {
+			        "n": 88,
+			      },
+			      "name": "mail-2",
+			    },
+			    {
+			      "atMs": 262,
+			      "body": {
+			        "n": 40,
 			      },
 			      "name": "mail-4",
 			    },
 			  ],
 			  "statements": [
 			    {
-			      "failures": 1,
-			      "kind": "step",
-			      "name": "step-1",
-			    },
-			    {
 			      "body": [
 			        {
-			          "ephemeral": true,
+			          "kind": "receive",
+			          "messages": [
+			            "mail-2",
+			          ],
+			          "name": "receive-2",
+			        },
+			        {
+			          "failures": 2,
 			          "kind": "step",
 			          "name": "step-3",
 			        },
 			      ],
 			      "kind": "loop",
-			      "name": "loop-2",
+			      "name": "loop-1",
 			      "times": 3,
 			    },
 			    {
 			      "kind": "receive",
-			      "message": "mail-4",
+			      "messages": [
+			        "mail-4",
+			      ],
 			      "name": "receive-4",
 			    },
 			  ],
@@ -188,7 +214,10 @@ describe("an edit", () => {
 				{
 					kind: "join",
 					name: "d",
-					branches: [[{ kind: "step", name: "e" }], [{ kind: "receive", name: "f", message: "g" }]],
+					branches: [
+						{ name: "x", body: [{ kind: "step", name: "e" }] },
+						{ name: "y", body: [{ kind: "receive", name: "f", messages: ["g"] }] },
+					],
 				},
 			],
 		},
@@ -229,16 +258,14 @@ describe("an edit", () => {
 
 	it("drops and merges branches", () => {
 		const join = statementAt(program, 3) as Statement;
-		expect(lessened(join).map((less) => (less.kind === "join" ? less.branches.map(namesOf) : undefined))).toEqual([
-			[["f"]],
-			[["e"]],
-			[["e", "f"]],
-		]);
+		expect(
+			lessened(join).map((less) => (less.kind === "join" ? less.branches.map(({ body }) => namesOf(body)) : undefined)),
+		).toEqual([[["f"]], [["e"]], [["e", "f"]]]);
 	});
 
 	it("only ever lessens", () => {
 		fc.assert(
-			fc.property(programs({ size: 20, nested: true }), ({ statements }) => {
+			fc.property(programs({ size: 20, traits: ["nested"] }), ({ statements }) => {
 				for (let place = 0; place < 20; place++) {
 					const statement = statementAt(statements, place) as Statement;
 					const [work, sleep] = [workOf([statement]), sleepOf([statement])];

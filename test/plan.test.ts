@@ -6,7 +6,7 @@ import type { Program } from "../fixtures/programs/program.ts";
 import { campaign } from "../sim/explore/campaign/campaign.ts";
 import { type Commands, resultOf } from "../sim/explore/campaign/result.ts";
 import { Tally } from "../sim/explore/campaign/tally.ts";
-import { drawScenario, FAULT_KINDS, referenceScenario, USUAL_FAULTS } from "../sim/explore/draw.ts";
+import { drawScenario, FAULT_KINDS, ORDINARY_FAULTS, referenceScenario } from "../sim/explore/draw.ts";
 import { Explorer } from "../sim/explore/explorer.ts";
 import { parsePlan, planned, planOptions } from "../sim/explore/plan.ts";
 import { describeFault, type FaultKind, type FaultPlan } from "../sim/world/faults.ts";
@@ -14,7 +14,16 @@ import type { Scenario } from "../suites/scenario.ts";
 import { bytesOf, tiny, tinyTarget } from "./support/tiny-engine.ts";
 
 const simple = PROGRAMS.find(({ name }) => name === "simple") as Program;
-const EXTENT = { writes: 12, events: 60, operations: 30 };
+const EXTENT = {
+	writes: 12,
+	events: 60,
+	operations: 30,
+	alarms: 4,
+	batches: [
+		{ write: 3, entries: 4 },
+		{ write: 5, entries: 1 },
+	],
+};
 const SEEDS = Array.from({ length: 600 }, (_, i) => i + 1);
 
 function plansOf(kinds: Iterable<FaultKind>): FaultPlan[] {
@@ -26,8 +35,8 @@ const kindsOf = (plans: readonly FaultPlan[]) => [...new Set(plans.flat().map(({
 
 describe("a plan drawn from a seed", () => {
 	it("is made of crashes, evictions and delays unless other kinds are asked for", () => {
-		expect([...USUAL_FAULTS].sort()).toEqual(["crash", "evict", "slow"]);
-		expect(kindsOf(plansOf(USUAL_FAULTS))).toEqual(["crash", "evict", "slow"]);
+		expect([...ORDINARY_FAULTS].sort()).toEqual(["crash", "evict", "slow"]);
+		expect(kindsOf(plansOf(ORDINARY_FAULTS))).toEqual(["crash", "evict", "slow"]);
 	});
 
 	it.each<[FaultKind[]]>([
@@ -43,6 +52,7 @@ describe("a plan drawn from a seed", () => {
 		for (const fault of plansOf(FAULT_KINDS).flat()) {
 			if ("write" in fault) expect(fault.write).toBeLessThanOrEqual(EXTENT.writes);
 			else if ("event" in fault) expect(fault.event).toBeLessThanOrEqual(EXTENT.events);
+			else if ("alarm" in fault) expect(fault.alarm).toBeLessThanOrEqual(EXTENT.alarms);
 			else expect(fault.operation).toBeLessThanOrEqual(EXTENT.operations);
 		}
 	});

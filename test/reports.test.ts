@@ -7,6 +7,7 @@ import {
 	type CrashSearchResult,
 	type CrashWindow,
 	exitCodeOf,
+	type Finding,
 	type Report,
 	SCHEMA_VERSION,
 	type ScheduleSearchResult,
@@ -103,6 +104,77 @@ describe("the terminal report", () => {
 	it("names the problem of an invalid result", () => {
 		const text = terminal({ ...REPORT, verdict: "invalid", findings: [], problems: ["fs.readFile was called"] });
 		expect(text).toMatch(/fs\.readFile was called\nINVALID/);
+	});
+});
+
+describe("a disputed finding", () => {
+	const finding: Finding = {
+		...{ id: "queue.fifo/late", property: "queue.fifo", kind: "late", verdict: "disputed", runs: 2, programs: [] },
+		disputed: "the docs say no word of it",
+		affects: ["rivet-0", "rivet-1"],
+	};
+	const property = { suite: "queue", claim: "c", source: "docs", checked: 9, skipped: [] };
+	const report: Report = {
+		...REPORT,
+		verdict: "disputed",
+		exitCode: 0,
+		findings: [finding],
+		properties: [{ ...property, id: "queue.fifo", verdict: "disputed" }],
+	};
+
+	it("is told apart from failures, with why it is one", () => {
+		const text = terminal(report);
+		expect(text).toMatch(/^disputed queue\.fifo {2}late +2 runs$/m);
+		expect(text).toContain("A matter of reading: the docs say no word of it");
+		expect(text).toContain("affects rivet-0, rivet-1");
+		expect(text).toMatch(/^disputed {2}rivet-0: 1 disputed$/m);
+	});
+
+	it("neither fails nor passes its case in JUnit", () => {
+		expect(junit(report)).toMatch(/<skipped\/>/);
+		expect(junit(report)).toContain("a matter of reading: the docs say no word of it");
+		const failing = { ...finding, id: "queue.fifo/lost", kind: "lost", verdict: "fail" as const };
+		expect(junit({ ...report, findings: [finding, failing] })).toMatch(/<failure[^>]*queue.fifo\/lost \(fail\)/);
+	});
+});
+
+describe("the space of generated programs", () => {
+	const coverage: Report["coverage"] = {
+		...REPORT.coverage,
+		programs: [...REPORT.coverage.programs, { name: "generated", runs: 5 }],
+		generated: {
+			runs: 5,
+			kinds: [
+				{ kind: "step", ran: 5, crashedIn: 2 },
+				{ kind: "race", ran: 1, crashedIn: 0 },
+			],
+			traits: [{ trait: "values", ran: 3 }],
+			nestings: [{ outer: "race", inner: "step", ran: 1 }],
+			never: ["race > race", "crash in race"],
+		},
+		avoided: [
+			{ shape: "race", meaning: "a race", entries: ["queue.no-loss/lost"], avoided: 7, ran: 1 },
+			{ shape: "batch", meaning: "several messages taken at once", entries: [], avoided: 2, ran: 0 },
+		],
+	};
+	const text = terminal({ ...REPORT, coverage });
+
+	it("tells what ran, and what never did", () => {
+		expect(text).toContain("reached: step 5, race 1");
+		expect(text).toContain("a process died in: step 2\n");
+		expect(text).toContain("inside race: step 1");
+		expect(text).toContain("never ran: race > race, crash in race");
+		expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
+	});
+
+	it("tells what was avoided, how often, and for which known failure", () => {
+		expect(text).toContain("race (a race): 7 seeds avoided it, 1 ran it; since queue.no-loss/lost");
+		expect(text).toMatch(/batch \(several messages taken at once\): 2 seeds avoided it, 0 ran it; as\s+asked for/);
+		expect(terminal(REPORT)).not.toMatch(/avoided|generated programs,/);
+	});
+
+	it("counts crash points of listed programs only", () => {
+		expect(text).toContain("crash points: 9 durable writes of 20");
 	});
 });
 
@@ -208,6 +280,7 @@ describe("the exit code", () => {
 	it.each([
 		["pass", 0],
 		["known", 0],
+		["disputed", 0],
 		["skip", 0],
 		["fail", 1],
 		["fixed", 1],
@@ -235,7 +308,7 @@ describe("a story", () => {
 	it("tells kinds it has no words for only when everything is to be told", () => {
 		const events = [{ at: 0, process: 1, kind: "novel", data: { a: 1 } }];
 		expect(story(events, options)).toBe("");
-		expect(story(events, { ...options, verbose: true })).toContain('novel {"a":1}');
+		expect(story(events, { ...options, verbose: true })).toContain("novel { a: 1 }");
 	});
 });
 

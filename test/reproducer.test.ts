@@ -282,12 +282,13 @@ describe("pnpm sim replay", () => {
 
 	it("takes what --save wrote, and says so when there is nothing to save", async () => {
 		const file = join(directory, "saved.repro");
-		const saved = await sim(["--seed", "1182", "--property", "step.committed-once", "--save", file, "--quiet"]);
+		const about = ["--program", "fan-out", "--faults", "crash", "--quiet"];
+		const saved = await sim(["--seed", "153", "--property", "step.committed-once", "--save", file, ...about]);
 		expect(saved.stdout).toMatch(/saved step\.committed-once\/ran-again: /);
 		expect((await sim(["replay", file, "--quiet"])).stdout).toMatch(/still fails: step\.committed-once\/ran-again/);
 
-		const nothing = await sim(["--seed", "721", "--property", "timer.never-early", "--save", file]);
-		expect(nothing.stderr).toBe("Seed 721 shows no failure, so there is nothing to save; give a run that fails.\n");
+		const nothing = await sim(["--seed", "153", "--property", "timer.never-early", "--save", file, ...about]);
+		expect(nothing.stderr).toBe("Seed 153 shows no failure, so there is nothing to save; give a run that fails.\n");
 		expect(nothing.code).toBe(2);
 	});
 
@@ -301,7 +302,7 @@ describe("pnpm sim replay", () => {
 		["--save without a run", ["--runs", "1", "--save", "a.repro"], /--save keeps one run; say which/],
 		[
 			"a place to save that is not there",
-			["--seed", "1182", "--save", "nope/a.repro"],
+			["--seed", "153", "--program", "fan-out", "--faults", "crash", "--save", "nope/a.repro"],
 			/No reproducer can be written to nope\/a\.repro/,
 		],
 	])("%s: one line, exit 2", (_name, args, message) => expectRefusal(args, message));

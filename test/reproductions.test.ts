@@ -29,7 +29,8 @@ afterAll(() => {
 	rmSync(directory, { recursive: true, force: true });
 });
 
-const CAMPAIGN = ["--program", "queue-loop", "--runs", "200"];
+const ABOUT = ["--faults", "crash", "--property", "queue.no-loss,replay.pure"];
+const CAMPAIGN = ["--program", "queue-loop", ...ABOUT, "--runs", "200"];
 
 function readReport(name: string): Report {
 	return JSON.parse(readFileSync(join(directory, name, "report.json"), "utf8")) as Report;
@@ -58,7 +59,7 @@ describe("the report of a campaign", () => {
 	});
 
 	it("has equal reproducers with one worker and with two", async () => {
-		const args = ["--program", "queue-loop,simple", "--runs", "1100", "--quiet"];
+		const args = ["--program", "queue-loop,simple", ...ABOUT, "--runs", "1100", "--quiet"];
 		for (const n of ["1", "2"]) await sim([...args, "--workers", n, "--report", join(directory, `workers-${n}`)]);
 		expect(filesIn("workers-1")).not.toEqual([]);
 		expect(filesIn("workers-2")).toEqual(filesIn("workers-1"));
@@ -81,8 +82,19 @@ describe("the report of a campaign", () => {
 	});
 
 	it("has no reproducers when nothing was found", async () => {
-		const args = ["--program", "simple", "--suite", "timers", "--runs", "20", "--report", join(directory, "none")];
-		expect((await sim(args)).stdout).not.toContain("reproducers");
+		const args = [
+			"--program",
+			"simple",
+			"--faults",
+			"crash",
+			"--property",
+			"timer.never-early",
+			"--runs",
+			"20",
+			"--expectations",
+			"none",
+		];
+		expect((await sim([...args, "--report", join(directory, "none")])).stdout).not.toContain("reproducers");
 		expect(filesIn("none")).toEqual([]);
 	});
 
@@ -101,7 +113,7 @@ describe("a later campaign with the same report", () => {
 	/** A report directory with the reproducer of one finding that later campaigns do not make. */
 	async function earlier(name: string): Promise<string[]> {
 		const report = join(directory, name);
-		await sim([...CAMPAIGN, "--quiet", "--report", report]);
+		await sim([...CAMPAIGN, "--expectations", "none", "--quiet", "--report", report]);
 		copyFileSync(join(report, "reproducers", LOST), join(report, "reproducers", "mine.repro"));
 		writeFileSync(join(report, "reproducers", "replay.pure--damaged.repro"), "cut");
 		return filesIn(name);
@@ -118,7 +130,8 @@ describe("a later campaign with the same report", () => {
 
 	it("removes nothing of programs that it did not run", async () => {
 		const before = await earlier("other-program");
-		await sim(["--program", "simple", "--runs", "5", "--report", join(directory, "other-program"), "--quiet"]);
+		const args = ["--program", "simple", ...ABOUT, "--runs", "5", "--quiet", "--expectations", "none"];
+		await sim([...args, "--report", join(directory, "other-program")]);
 		expect(filesIn("other-program")).toEqual(before);
 	});
 

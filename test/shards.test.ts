@@ -63,7 +63,13 @@ describe("seed number k of n shards", () => {
 });
 
 describe("three shards", () => {
-	const CAMPAIGN = ["--program", "queue-loop,fan-out", "--runs", "400", "--from", "11"];
+	const ABOUT = [
+		"--faults",
+		"crash",
+		"--property",
+		"queue.no-loss,replay.pure,replay.parallel-safe,step.committed-once",
+	];
+	const CAMPAIGN = ["--program", "queue-loop,fan-out", ...ABOUT, "--runs", "400", "--from", "11"];
 	beforeAll(async () => {
 		await sim([...CAMPAIGN, "--report", join(directory, "whole")]);
 		for (const i of [1, 2, 3]) {
@@ -108,19 +114,19 @@ describe("three shards", () => {
 		const names: string[] = [];
 		for (const i of [1, 2]) {
 			names.push(`new-${i}`);
-			const args = ["--program", "queue-loop", "--runs", "100", "--expectations", "none", "--shard", `${i}/2`];
-			await sim([...args, "--report", join(directory, `new-${i}`)]);
+			const args = ["--program", "queue-loop", "--faults", "crash", "--runs", "100", "--expectations", "none"];
+			await sim([...args, "--shard", `${i}/2`, "--report", join(directory, `new-${i}`)]);
 		}
 		const { code, stdout } = await sim(["merge", ...shardDirectories(...names), "--quiet"]);
 		expect(stdout).toMatch(/FAIL +queue\.no-loss/);
-		expect(stdout).toMatch(/pnpm sim --seed \d+ --program queue-loop/);
+		expect(stdout).toMatch(/pnpm sim --seed \d+ --program queue-loop --faults crash/);
 		expect(code).toBe(1);
 	});
 
 	it("that ran until a time merge too, and say how far each came", async () => {
 		for (const i of [1, 2]) {
-			const args = ["--program", "simple", "--for", "50ms", "--shard", `${i}/2`, "--quiet"];
-			await sim([...args, "--report", join(directory, `time-${i}`)]);
+			const args = ["--program", "simple", "--faults", "crash", "--property", "timer.never-early", "--for", "50ms"];
+			await sim([...args, "--shard", `${i}/2`, "--quiet", "--report", join(directory, `time-${i}`)]);
 		}
 		const { stdout, code } = await sim(["merge", ...shardDirectories("time-1", "time-2"), "--json"]);
 		const report = JSON.parse(stdout) as Report;
@@ -256,7 +262,7 @@ cd '${ROOT}' && exec '${process.execPath}' --import ./sim/cli/typescript/registe
 		});
 		return stdout;
 	}
-	const TINY = "--runs 20 --program queue-loop --expectations none --quiet";
+	const TINY = "--runs 20 --program queue-loop --faults crash --expectations none --quiet";
 
 	interface Step {
 		name?: string;

@@ -20,7 +20,7 @@ afterAll(() => {
 	rmSync(directory, { recursive: true, force: true });
 });
 
-const CHEAP = ["--program", "queue-loop,simple", "--expectations", "none"];
+const CHEAP = ["--program", "queue-loop,simple", "--faults", "crash", "--expectations", "none"];
 
 describe("a tally", () => {
 	const SEEDS = 120;

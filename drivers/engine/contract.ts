@@ -5,14 +5,15 @@
 import type * as Rivet from "@rivetkit/workflow-engine";
 
 export type EngineContext = Rivet.WorkflowContextInterface;
+export type StepConfig<T> = Rivet.StepConfig<T>;
 export type EngineHandle = Rivet.WorkflowHandle<unknown>;
 
 /** The exports that a module must have to be an engine; the rest is optional and decides what can be tested. */
 export type EngineModule = Pick<typeof Rivet, "runWorkflow" | "Loop" | "CriticalError" | "RollbackError"> &
-	Partial<Pick<typeof Rivet, "loadStorage">>;
+	Partial<Pick<typeof Rivet, "loadStorage" | "replayWorkflowFromStep">>;
 
-/** Context operations that not every version has. */
-export type Feature = "tryStep" | "try" | "getVersion";
+/** What not every version has: context operations, and beginning anew from a recorded step. */
+export type Feature = "tryStep" | "try" | "getVersion" | "replayFrom";
 
 export interface Engine {
 	/** As on the command line, e.g. `rivet-2.3.19`. */
@@ -26,6 +27,8 @@ export interface Engine {
 	isYield(error: unknown): boolean;
 	/** What a stored key means, in a few words, for stories. */
 	describeKey(key: string): string;
+	/** What a stored history entry records, e.g. `step`; undefined when the bytes are no entry. */
+	entryKind?(value: Uint8Array): string | undefined;
 }
 
 /** A target, driver or module that was named and is not there or not what it should be. Exit code 2. */

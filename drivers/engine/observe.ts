@@ -7,31 +7,61 @@ import type * as Rivet from "@rivetkit/workflow-engine";
 import { errorFact } from "../../sim/world/history.ts";
 import { EPOCH_MS, type World } from "../../sim/world/world.ts";
 import type { Engine, EngineContext } from "./contract.ts";
+import { render } from "./render.ts";
 
 /** The shapes of the events an observed context writes, by kind. */
 export interface ProbeEvents {
 	/** A step body began; its attempts share a key. */
 	"body.start": { key: string };
 	"body.end": { key: string; error: { name: string; message: string } | undefined };
-	/** A step gave its value to the workflow: from now on the step must never run again. */
-	"step.return": { key: string };
+	/** A step gave its value, as text, to the workflow: from now on the step must never run again. */
+	"step.return": { key: string; value: string };
+	/** A step's failure was given to the workflow as a value. */
+	"step.caught": { key: string; failure: string; error: { name: string; message: string } };
+	/** A block that catches came to an end: with a value, or with a failure that it caught. */
+	"try.return": { key: string; value: string; failure: { source: string; name: string } | undefined };
 	/** A sleep was asked for, or returned; `deadlineMs` is the earliest virtual time it may return at. */
 	"sleep.call": { key: string; deadlineMs: number };
 	"sleep.return": { key: string };
-	"queue.call": { key: string; names: readonly string[]; count: number; deadlineMs: number | undefined };
-	/** Messages were given to the workflow; none means the wait timed out. */
-	"queue.return": { key: string; ids: readonly string[] };
+	"queue.call": {
+		key: string;
+		names: readonly string[];
+		count: number;
+		deadlineMs: number | undefined;
+		/** Present when the messages are to be completed by the workflow. */
+		completable?: true;
+	};
+	/** Messages were given to the workflow, with their bodies as text; none means the wait timed out. */
+	"queue.return": { key: string; ids: readonly string[]; bodies: string };
 	"message.completed": { id: string };
-	iterate: { key: string };
-	"loop.return": { key: string };
+	/** Completing a message was refused. */
+	"message.refused": { id: string; error: { name: string; message: string } };
+	/** The workflow asked for a message to be sent, or learnt that it was. */
+	"send.call": { key: string; name: string };
+	"send.return": { key: string };
+	/** A round of a loop began, with the state as text. */
+	iterate: { key: string; state: string };
+	"loop.return": { key: string; value: string };
 	/** Branches were started side by side (join, race), or one result came of them. */
 	"branches.call": { key: string; operation: "join" | "race"; names: readonly string[] };
-	"branches.return": { key: string; winner: string | undefined };
+	"branches.return": { key: string; winner: string | undefined; value: string };
+	/** One branch began, or came to an end: with a value, or with an error that is not a yield. */
+	"branch.start": { key: string };
+	"branch.return": { key: string; value: string };
+	"branch.threw": { key: string; error: { name: string; message: string } };
+	"checkpoint.return": { key: string };
+	"removed.return": { key: string };
+	"version.return": { key: string; version: number };
 	/** A compensation began, or ended. */
 	"compensation.start": { key: string };
 	"compensation.end": { key: string; ok: boolean };
 	/** An operation failed in a way the workflow sees. */
-	threw: { key: string; error: { name: string; message: string } };
+	threw: {
+		key: string;
+		error: { name: string; message: string };
+		/** What made the branches of a join or race fail, by branch, as text. */
+		causes?: Readonly<Record<string, string>>;
+	};
 }
 
 /** What a step said of itself; the rest is the engine's default. */
@@ -39,8 +69,13 @@ export interface StepRule {
 	/** Durable with the next flush only, so that it may run again after a crash. */
 	readonly ephemeral: boolean;
 	readonly maxRetries: number | undefined;
+	/** Virtual milliseconds that an attempt may take; 0 and less for no limit. */
+	readonly timeoutMs: number | undefined;
+	readonly retryOnTimeout: boolean;
 	readonly backoffBaseMs: number | undefined;
 	readonly backoffMaxMs: number | undefined;
+	/** Whether it is undone when the workflow fails. */
+	readonly compensated: boolean;
 }
 
 /** What one process life observes with. */
@@ -73,7 +108,11 @@ class ObservedContext implements EngineContext {
 				}).then(([message]) => message as never),
 			nextBatch: (name, options) =>
 				this.#receive(name, options?.count ?? 1, options, () => context.queue.nextBatch(name, options)) as never,
-			send: (name, body) => context.queue.send(name, body),
+			send: (name, body) => {
+				const key = this.#key(`send ${name}`);
+				this.#note("send.call", { key, name });
+				return this.#tell(key, context.queue.send(name, body), () => this.#note("send.return", { key }));
+			},
 		};
 	}
 
@@ -91,13 +130,19 @@ class ObservedContext implements EngineContext {
 
 	step<T>(nameOrConfig: string | Rivet.StepConfig<T>, run?: () => Promise<T>): Promise<T> {
 		const { key, config } = this.#observedStep(nameOrConfig, run);
-		return this.#tell(key, this.#context.step(config), () => this.#note("step.return", { key }));
+		return this.#tell(key, this.#context.step(config), (value) =>
+			this.#note("step.return", { key, value: render(value) }),
+		);
 	}
 
 	tryStep<T>(nameOrConfig: string | Rivet.TryStepConfig<T>, run?: () => Promise<T>): Promise<Rivet.TryStepResult<T>> {
 		const { key, config } = this.#observedStep(nameOrConfig, run);
 		return this.#tell(key, this.#context.tryStep(config), (result) => {
-			if (result.ok) this.#note("step.return", { key });
+			if (result.ok) this.#note("step.return", { key, value: render(result.value) });
+			else {
+				const { kind: failure, error } = result.failure;
+				this.#note("step.caught", { key, failure, error: { name: error.name, message: error.message } });
+			}
 		});
 	}
 
@@ -107,7 +152,11 @@ class ObservedContext implements EngineContext {
 	): Promise<Rivet.TryBlockResult<T>> {
 		const config = typeof nameOrConfig === "string" ? { name: nameOrConfig, run: run as never } : nameOrConfig;
 		const key = this.#key(config.name);
-		return this.#context.try({ ...config, run: (context) => config.run(this.#child(context, key)) });
+		const observed = { ...config, run: (context: EngineContext) => config.run(this.#child(context, key)) };
+		return this.#tell(key, this.#context.try(observed), (result) => {
+			const failure = result.ok ? undefined : { source: result.failure.source, name: result.failure.name };
+			this.#note("try.return", { key, value: result.ok ? render(result.value) : "", failure });
+		});
 	}
 
 	loop<S, T>(
@@ -123,11 +172,13 @@ class ObservedContext implements EngineContext {
 				const iteration = this.#observation.engine.iterationOf(context);
 				if (iteration === undefined) throw new Error(`The engine does not tell the iteration of loop ${key}.`);
 				const iterationKey = `${key}[${iteration}]`;
-				this.#note("iterate", { key: iterationKey });
+				this.#note("iterate", { key: iterationKey, state: render(state) });
 				return config.run(this.#child(context, iterationKey), state);
 			},
 		};
-		return this.#tell(key, this.#context.loop(observed), () => this.#note("loop.return", { key }));
+		return this.#tell(key, this.#context.loop(observed), (value) =>
+			this.#note("loop.return", { key, value: render(value) }),
+		);
 	}
 
 	sleep(name: string, durationMs: number): Promise<void> {
@@ -139,7 +190,8 @@ class ObservedContext implements EngineContext {
 	}
 
 	rollbackCheckpoint(name: string): Promise<void> {
-		return this.#context.rollbackCheckpoint(name);
+		const key = this.#key(name);
+		return this.#tell(key, this.#context.rollbackCheckpoint(name), () => this.#note("checkpoint.return", { key }));
 	}
 
 	join<T extends Record<string, Rivet.BranchConfig<unknown>>>(
@@ -150,12 +202,12 @@ class ObservedContext implements EngineContext {
 		const observed = Object.fromEntries(
 			Object.entries(branches).map(([branch, config]) => [
 				branch,
-				{ run: (context: EngineContext) => config.run(this.#child(context, `${key}.${branch}`)) },
+				{ run: (context: EngineContext) => this.#branch(`${key}.${branch}`, context, config.run) },
 			]),
 		) as T;
 		this.#note("branches.call", { key, operation: "join", names: Object.keys(branches) });
-		return this.#tell(key, this.#context.join(name, observed), () =>
-			this.#note("branches.return", { key, winner: undefined }),
+		return this.#tell(key, this.#context.join(name, observed), (value) =>
+			this.#note("branches.return", { key, winner: undefined, value: render(value) }),
 		);
 	}
 
@@ -166,20 +218,24 @@ class ObservedContext implements EngineContext {
 		const key = this.#key(name);
 		const observed = branches.map((branch) => ({
 			name: branch.name,
-			run: (context: EngineContext) => branch.run(this.#child(context, `${key}.${branch.name}`)),
+			run: (context: EngineContext) => this.#branch(`${key}.${branch.name}`, context, branch.run),
 		}));
 		this.#note("branches.call", { key, operation: "race", names: branches.map((branch) => branch.name) });
-		return this.#tell(key, this.#context.race(name, observed), ({ winner }) =>
-			this.#note("branches.return", { key, winner }),
+		return this.#tell(key, this.#context.race(name, observed), ({ winner, value }) =>
+			this.#note("branches.return", { key, winner, value: render(value) }),
 		);
 	}
 
 	removed(name: string, originalType: Rivet.EntryKindType): Promise<void> {
-		return this.#context.removed(name, originalType);
+		const key = this.#key(name);
+		return this.#tell(key, this.#context.removed(name, originalType), () => this.#note("removed.return", { key }));
 	}
 
 	getVersion(name: string, latest: number): Promise<number> {
-		return this.#context.getVersion(name, latest);
+		const key = this.#key(name);
+		return this.#tell(key, this.#context.getVersion(name, latest), (version) =>
+			this.#note("version.return", { key, version }),
+		);
 	}
 
 	#observedStep<T>(nameOrConfig: string | Rivet.StepConfig<T>, run: (() => Promise<T>) | undefined) {
@@ -194,10 +250,27 @@ class ObservedContext implements EngineContext {
 		this.#observation.stepRules.set(key, {
 			ephemeral: config.ephemeral === true,
 			maxRetries: config.maxRetries,
+			timeoutMs: config.timeout,
+			retryOnTimeout: config.retryOnTimeout === true,
 			backoffBaseMs: config.retryBackoffBase,
 			backoffMaxMs: config.retryBackoffMax,
+			compensated: rollback !== undefined,
 		});
 		return { key, config: observed };
+	}
+
+	#branch<T>(key: string, context: EngineContext, run: (context: EngineContext) => Promise<T>): Promise<T> {
+		this.#note("branch.start", { key });
+		return run(this.#child(context, key)).then(
+			(value) => {
+				this.#note("branch.return", { key, value: render(value) });
+				return value;
+			},
+			(error) => {
+				if (!this.#observation.engine.isYield(error)) this.#note("branch.threw", { key, error: errorFact(error) });
+				throw error;
+			},
+		);
 	}
 
 	async #body<T>(key: string, run: () => Promise<T>): Promise<T> {
@@ -237,11 +310,22 @@ class ObservedContext implements EngineContext {
 	): Promise<M[]> {
 		const key = this.#key(name);
 		const deadlineMs = options?.timeout === undefined ? undefined : this.#nowMs() + options.timeout;
-		this.#note("queue.call", { key, names: options?.names ?? [], count, deadlineMs });
+		const completable = options?.completable === true;
+		this.#note("queue.call", {
+			key,
+			names: options?.names ?? [],
+			count,
+			deadlineMs,
+			...(completable ? { completable } : {}),
+		});
 		const told = this.#tell(key, receive(), (messages) =>
-			this.#note("queue.return", { key, ids: messages.map((message) => String(message.id)) }),
+			this.#note("queue.return", {
+				key,
+				ids: messages.map((message) => String(message.id)),
+				bodies: render(messages.map((message) => message.body)),
+			}),
 		);
-		return options?.completable === true ? told.then((messages) => messages.map(this.#completable)) : told;
+		return completable ? told.then((messages) => messages.map(this.#completable)) : told;
 	}
 
 	readonly #completable = <M extends Rivet.WorkflowQueueMessage>(message: M): M => {
@@ -250,7 +334,13 @@ class ObservedContext implements EngineContext {
 		return {
 			...message,
 			complete: (response?: unknown) =>
-				complete(response).then(() => this.#note("message.completed", { id: String(message.id) })),
+				complete(response).then(
+					() => this.#note("message.completed", { id: String(message.id) }),
+					(error: unknown) => {
+						this.#note("message.refused", { id: String(message.id), error: errorFact(error) });
+						throw error;
+					},
+				),
 		};
 	};
 
@@ -262,7 +352,9 @@ class ObservedContext implements EngineContext {
 				return value;
 			},
 			(error) => {
-				if (!this.#observation.engine.isYield(error)) this.#note("threw", { key, error: errorFact(error) });
+				if (!this.#observation.engine.isYield(error)) {
+					this.#note("threw", { key, error: errorFact(error), ...causesOf(error) });
+				}
 				throw error;
 			},
 		);
@@ -283,4 +375,19 @@ class ObservedContext implements EngineContext {
 	#note<K extends keyof ProbeEvents>(kind: K, data: ProbeEvents[K]): void {
 		this.#observation.world.note(kind, data);
 	}
+}
+
+/** The errors that an error of several branches holds, by branch: a record of errors, or a list of names and texts. */
+function causesOf(error: unknown): Pick<ProbeEvents["threw"], "causes"> {
+	const errors: unknown = error instanceof Error && "errors" in error ? error.errors : undefined;
+	if (typeof errors !== "object" || errors === null) return {};
+	const pairs = Array.isArray(errors)
+		? errors.map((one: { name: string; error: string }) => [one.name, one.error] as const)
+		: Object.entries(errors).map(([name, cause]) => [name, textOf(cause)] as const);
+	return { causes: Object.fromEntries(pairs) };
+}
+
+function textOf(cause: unknown): string {
+	const { name, message } = errorFact(cause);
+	return `${name}: ${message}`;
 }

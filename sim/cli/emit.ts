@@ -25,7 +25,7 @@ export interface EmitOptions {
 
 /** What is about runs; emitting makes none. */
 const NOT_FOR_EMIT = [
-	...["seed", "known", "runs", "for", "program", "suite", "property", "expectations"],
+	...["seed", "known", "runs", "for", "program", "suite", "property", "avoid", "expectations"],
 	...["save", "doublecheck", "report", "json", "quiet", "verbose"],
 ];
 

@@ -18,7 +18,17 @@ import type { Explorer } from "../explore/explorer.ts";
 import type { Keeper } from "../explore/keep/keeper.ts";
 import { planOptions } from "../explore/plan.ts";
 import { WIDENING } from "../explore/search/crashes.ts";
-import { drawingOptions, engineOption, LOADER, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
+import { inMacrotask } from "../world/interpose.ts";
+import {
+	avoidOption,
+	drawingOptions,
+	engineOption,
+	LOADER,
+	loadExpectations,
+	prepare,
+	quote,
+	type RunOptions,
+} from "./options.ts";
 import {
 	filesOf,
 	makeReportDirectory,
@@ -51,7 +61,7 @@ export interface ExploreOptions extends RunOptions, PublishOptions {
 }
 
 /** Seeds of a campaign that says neither how many nor how long; under a minute on two cores of today. */
-export const DEFAULT_RUNS = 40_000;
+export const DEFAULT_RUNS = 15_000;
 /** Real milliseconds between two writings of the report while nothing new is found. */
 const WRITE_EVERY_MS = 10_000;
 
@@ -62,6 +72,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 	const expectations = loadExpectations(target.engine, options.expectations);
 	if (options.report !== undefined) makeReportDirectory(options.report);
 	const keeper = await keeperOf(explorer, options);
+	const searched = await searchedSeed(explorer, exploration);
 	const runs = options.runs ?? (options.for === undefined ? DEFAULT_RUNS : Number.POSITIVE_INFINITY);
 	const { shard = WHOLE } = options;
 	const seeds = seedsOf(runs, shard);
@@ -167,7 +178,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 				storedAt = now;
 				storeSoon(soFar);
 			},
-			...commands(options),
+			...commands(options, searched),
 			commandForFile: (file) => replayCommand(file, keeper?.corpus?.kept.get(file)?.engine, target.engine.name),
 		});
 		try {
@@ -189,6 +200,16 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 	printReport(report, options);
 	if (options.report !== undefined && !silent) sayWritten(options.report, names);
 	return report;
+}
+
+/** The shapes that the seed of a search does without; absent when nothing is avoided, or no seed is searched. */
+async function searchedSeed(
+	explorer: Explorer,
+	exploration: Exploration,
+): Promise<{ readonly avoided?: readonly string[] }> {
+	if (exploration.kind !== "crashes" || explorer.avoided.length === 0) return {};
+	const { seed } = exploration;
+	return seed === undefined ? {} : { avoided: (await inMacrotask(() => explorer.draw(seed))).avoided };
 }
 
 /** What keeps the runs of findings in files; undefined when no files were asked for. @throws UsageError */
@@ -221,17 +242,23 @@ function identityOf({ name, version }: Target["engine"]): { name: string; versio
 	return version === "local" ? { name, version, digest: digestOf(readFileSync(name, "utf8")) } : { name, version };
 }
 
-/** The commands that show a run of this campaign again. */
-export function commands(options: Pick<RunOptions, "engine" | "program" | "faults">): Commands {
+/**
+ * The commands that show a run of this campaign again.
+ * @param searched what was taken out of the seed whose scenario is searched.
+ */
+export function commands(
+	options: Pick<RunOptions, "engine" | "program" | "faults">,
+	searched?: { readonly avoided?: readonly string[] },
+): Commands {
 	const drawing = drawingOptions(options);
 	return {
-		commandFor: (seed) => `pnpm sim --seed ${seed}${drawing}`,
+		commandFor: (seed, avoided) => `pnpm sim --seed ${seed}${drawing}${avoidOption(avoided, options)}`,
 		commandForKnown: (id) => `pnpm sim --known ${id}${engineOption(options)}`,
 		commandForFile: (file) => `pnpm sim replay ${quote(file)}`,
 		commandForScenario: (scenario) =>
 			scenario.seed === REFERENCE_SEED
 				? `pnpm sim${planOptions(scenario)}${engineOption(options)}`
-				: `pnpm sim${planOptions(scenario, drawing)}`,
+				: `pnpm sim${planOptions(scenario, drawing + avoidOption(searched?.avoided, options))}`,
 	};
 }
 
@@ -244,6 +271,7 @@ function settingsOf(options: ExploreOptions, runs: number, exploration: Explorat
 		...(options.suite === undefined ? {} : { suite: options.suite }),
 		...(options.property === undefined ? {} : { property: options.property }),
 		...(options.faults === undefined ? {} : { faults: options.faults }),
+		...(options.avoid === undefined ? {} : { avoid: options.avoid }),
 		explore: kind,
 		...(kind === "crashes" && exploration.seed !== undefined ? { seed: exploration.seed } : {}),
 		...(kind === "random" ? {} : { modes: exploration.modes, depth: exploration.depth ?? "all" }),
@@ -317,6 +345,8 @@ export function reportOf(
 		properties: result.properties,
 		coverage: {
 			...{ faults: result.faults, programs: result.programs },
+			...(result.generated === undefined ? {} : { generated: result.generated }),
+			...(result.avoided === undefined ? {} : { avoided: result.avoided }),
 			...(result.searches.length === 0 ? {} : { searches: result.searches }),
 		},
 		timings: {

@@ -1,10 +1,11 @@
 /** `pnpm sim list`: what can be chosen. */
 import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
+import { SHAPE_NAMES, shapeOf } from "../../fixtures/generators/shapes.ts";
 import { MUTANTS } from "../../fixtures/mutants/index.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
 import { wrap } from "../../reports/text.ts";
-import { PROPERTIES, SUITES } from "../../suites/index.ts";
+import { COMPARISONS, PROPERTIES, SUITES } from "../../suites/index.ts";
 import { FAULT_KINDS, FAULT_MEANINGS, USUAL_FAULTS } from "../explore/draw.ts";
 
 /** Everything there is to choose from, as data. */
@@ -13,15 +14,21 @@ export function listing() {
 		engines: PUBLISHED.map((name) => ({ name, newest: name === NEWEST })),
 		drivers: [{ name: memoryStorage.name }],
 		suites: [...SUITES].map(([name, properties]) => ({ name, properties: properties.map(({ id }) => id) })),
-		properties: PROPERTIES.map(({ id, claim, source, mutants }) => ({ id, claim, source, mutants })),
+		properties: [...PROPERTIES, ...COMPARISONS].map(({ id, claim, source, mutants }) => ({
+			id,
+			claim,
+			source,
+			mutants,
+		})),
 		programs: PROGRAMS.map(({ name, summary, timingDependent }) => ({ name, summary, timingDependent })),
 		faults: FAULT_KINDS.map((kind) => ({ kind, meaning: FAULT_MEANINGS[kind], usual: USUAL_FAULTS.has(kind) })),
+		shapes: SHAPE_NAMES.map((name) => ({ name, meaning: shapeOf(name)?.meaning ?? "" })),
 		mutants: MUTANTS.map(({ name, summary }) => ({ name, summary })),
 	};
 }
 
 export function listText(width: number): string {
-	const { engines, drivers, suites, properties, programs, faults, mutants } = listing();
+	const { engines, drivers, suites, properties, programs, faults, shapes, mutants } = listing();
 	const section = (title: string, rows: readonly (readonly [string, string])[]) => {
 		const column = Math.max(...rows.map(([name]) => name.length)) + 4;
 		return [title, ...rows.map(([name, text]) => row(name, text, column, width))].join("\n");
@@ -54,6 +61,10 @@ export function listText(width: number): string {
 			"faults",
 			faults.map(({ kind, meaning, usual }) => [kind, meaning + (usual ? "" : " (when asked for)")] as const),
 		),
+		section("shapes that seeds can avoid", [
+			...shapes.map(({ name, meaning }) => [name, meaning] as const),
+			["fault-KIND", "a fault of that kind"] as const,
+		]),
 		section(
 			"mutants",
 			mutants.map(({ name, summary }) => [name, summary] as const),

@@ -16,6 +16,7 @@ import {
 	parseOrder,
 	parseRuns,
 	parseSeed,
+	parseShapes,
 	parseShard,
 	parseWorkers,
 } from "./options.ts";
@@ -33,7 +34,12 @@ function withTarget(command: Command): Command {
 		.option("--suite <names>", "only the properties of these suites", parseNames)
 		.option("--property <ids>", "only these properties", parseNames)
 		.option("--faults <kinds>", `what goes wrong (default: ${[...USUAL_FAULTS].join(",")})`, parseFaults)
-		.option("--expectations <file>", 'another list of known failures, or "none"');
+		.option("--expectations <file>", 'another list of known failures, or "none"')
+		.option(
+			"--avoid <shapes>",
+			'what no program has, or "none" (default: in most seeds, what is known to fail)',
+			parseShapes,
+		);
 }
 
 const program = withTarget(new Command("pnpm sim"))
@@ -69,7 +75,7 @@ const program = withTarget(new Command("pnpm sim"))
 		"after",
 		`
 Examples:
-  pnpm sim                                explore ${NEWEST}, under a minute
+  pnpm sim                                explore ${NEWEST}, about a minute
   pnpm sim --seed 42                      that run again, as a story
   pnpm sim --engine ./dist/index.js       your own build, against the known list
   pnpm sim --program queue-loop --for 5m  one program for five minutes
@@ -78,6 +84,7 @@ Examples:
   pnpm sim --seed 42 --save bug.repro     keep its failure in a file
   pnpm sim shrink bug.repro               the smallest run that fails so
   pnpm sim replay bug.repro               does it still fail?
+  pnpm sim matrix                         every property on every version
   pnpm sim list                           engines, suites, properties, programs
 
 Exit code: 0 everything held or failed as listed; 1 something new failed, or
@@ -130,7 +137,9 @@ program
 	.command("expectations")
 	.description("the known failures of an engine; --update brings the list up to date")
 	.option("--update", "explore, drop what is fixed, add what is new")
-	.action((_options, command) => expectations(command.optsWithGlobals()));
+	.action(async (_options, command) => {
+		process.exitCode = await expectations(command.optsWithGlobals());
+	});
 
 program
 	.command("merge")
@@ -172,6 +181,51 @@ program
 		const { emit } = await import("./emit.ts");
 		emit(file, ownOptions(command));
 	});
+
+program
+	.command("matrix")
+	.description("every property on every version (--engine A,B names some), and every upgrade")
+	.option("--no-upgrades", "leave out the histories that go on under another version")
+	.option("--downgrades", "let them go on under older versions too; told, not judged")
+	.action(async (_options, command) => {
+		const { matrix } = await import("./matrix.ts");
+		const options = versionOptions(command);
+		process.exitCode = (await matrix({ ...options, upgrades: options.upgrades !== false })).exitCode;
+	});
+
+program
+	.command("upgrade")
+	.description("histories of one version that go on under another; with --plan, one of them")
+	.option("--downgrades", "let them go on under older versions too")
+	.action(async (_options, command) => {
+		const { upgrade } = await import("./matrix.ts");
+		process.exitCode = await upgrade(versionOptions(command));
+	});
+
+program
+	.command("cost")
+	.description("durable writes, operations and bytes of each operation on each version, beside their budgets")
+	.option("--update", "record them as the budgets")
+	.action(async (_options, command) => {
+		const { cost } = await import("./cost.ts");
+		process.exitCode = await cost(versionOptions(command));
+	});
+
+program
+	.command("histories")
+	.description("whether --engine goes on from what each published version left on its disk")
+	.option("--update", "record them anew")
+	.action(async (_options, command) => {
+		const { histories } = await import("./histories.ts");
+		process.exitCode = await histories(versionOptions(command));
+	});
+
+/** Options of a command about several versions; all published ones unless some were named. */
+function versionOptions(command: Command): Record<string, unknown> {
+	const { engine, ...options } = command.optsWithGlobals();
+	const isDefault = command.getOptionValueSourceWithGlobals("engine") === "default";
+	return isDefault ? options : { ...options, engines: parseNames(engine) };
+}
 
 /** Options of a command that is about a file; the engine is the file's unless one was named. */
 function ownOptions(command: Command) {

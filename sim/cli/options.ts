@@ -4,9 +4,16 @@ import { fileURLToPath } from "node:url";
 import { InvalidArgumentError } from "commander";
 import { type Engine, UsageError } from "../../drivers/engine/contract.ts";
 import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
-import { type Expectation, parseExpectations } from "../../fixtures/expectations/expectations.ts";
+import {
+	avoidedShapes,
+	type Expectation,
+	type Meanings,
+	parseExpectations,
+	parseMeanings,
+} from "../../fixtures/expectations/expectations.ts";
+import { GENERATED } from "../../fixtures/generators/interpret.ts";
+import { inOrder, shapeOf } from "../../fixtures/generators/shapes.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
-import type { Program } from "../../fixtures/programs/program.ts";
 import { PROPERTIES, SUITES } from "../../suites/index.ts";
 import type { Property } from "../../suites/property.ts";
 import type { Target } from "../../suites/run.ts";
@@ -14,6 +21,7 @@ import type { Scenario } from "../../suites/scenario.ts";
 import type { Shard } from "../explore/campaign/shard.ts";
 import { FAULT_KINDS } from "../explore/draw.ts";
 import type { Explorer } from "../explore/explorer.ts";
+import type { Avoid } from "../explore/generate.ts";
 import { type ExplorerSpec, explorerFrom } from "../explore/spec.ts";
 import type { FaultKind } from "../world/faults.ts";
 
@@ -26,6 +34,8 @@ export interface RunOptions {
 	readonly expectations?: string;
 	/** Kinds of fault; the usual ones when absent. */
 	readonly faults?: readonly FaultKind[];
+	/** Shapes that every seed avoids, in place of those that the known failures poison, which most seeds avoid. */
+	readonly avoid?: readonly string[];
 }
 
 /** What another process or thread needs to load this project's sources. */
@@ -71,6 +81,21 @@ export function parseFaults(text: string): FaultKind[] {
 	});
 }
 
+/** `nested-loop,race`: shapes, or `none`. */
+export function parseShapes(text: string): string[] {
+	const names = parseNames(text);
+	if (names.length === 1 && names[0] === "none") return [];
+	const strange = names.find((name) => !isShape(name));
+	if (strange === undefined) return names;
+	throw new InvalidArgumentError(`unknown shape "${strange}"; see pnpm sim list, or give "none"`);
+}
+
+function isShape(name: string): boolean {
+	const shape = shapeOf(name);
+	if (shape === undefined) return false;
+	return !("fault" in shape) || FAULT_KINDS.some((kind) => kind === shape.fault);
+}
+
 /** `0,2,1`: what to run next at each choice. */
 export function parseOrder(text: string): number[] {
 	if (/^\d+(,\d+)*$/.test(text)) return text.split(",").map(Number);
@@ -102,17 +127,20 @@ export function parseNames(text: string): string[] {
 export async function prepare(
 	options: RunOptions,
 ): Promise<{ explorer: Explorer; target: Target; spec: ExplorerSpec }> {
-	const programs = choosePrograms(options.program);
+	const names = choosePrograms(options.program);
 	const properties = chooseProperties(options.suite, options.property);
+	const avoid = avoidOf(options);
 	const spec = {
 		engine: options.engine,
-		programs: programs.map(({ name }) => name),
+		programs: names,
 		properties: properties.map(({ id }) => id),
 		...(options.faults === undefined ? {} : { faults: options.faults }),
+		...(avoid.shapes.length === 0 ? {} : { avoid }),
 	};
 	const explorer = await explorerFrom(spec);
 	const { target } = explorer;
-	if (explorer.programs.length === 0) {
+	if (explorer.programs.length === 0 && !explorer.generates) {
+		const programs = PROGRAMS.filter(({ name }) => names.includes(name));
 		const needs = programs.flatMap(({ needs }) => needs ?? []).filter((need) => !target.engine.features.has(need));
 		throw new UsageError(
 			`${target.engine.name} cannot run ${options.program?.join(", ")}: it has no ${needs.join(", ")}.`,
@@ -121,21 +149,19 @@ export async function prepare(
 	return { explorer, target, spec };
 }
 
-function choosePrograms(names: readonly string[] | undefined): readonly Program[] {
-	if (names === undefined) return PROGRAMS;
-	return names.map((name) => {
-		const program = PROGRAMS.find((candidate) => candidate.name === name);
-		if (program === undefined) {
-			throw new UsageError(
-				unknown(
-					"program",
-					name,
-					PROGRAMS.map((candidate) => candidate.name),
-				),
-			);
-		}
-		return program;
-	});
+/** What seeds avoid: what was asked for, or what the list poisons. @throws UsageError for a list with a fault that is none. */
+function avoidOf({ engine, expectations, avoid }: Pick<RunOptions, "engine" | "expectations" | "avoid">): Avoid {
+	if (avoid !== undefined) return { shapes: inOrder(avoid), always: true };
+	const shapes = avoidedShapes(loadExpectations({ name: engine }, expectations));
+	const strange = shapes.find((name) => !isShape(name));
+	if (strange === undefined) return { shapes, always: false };
+	throw new UsageError(`The list of known failures avoids "${strange}", which is no fault that there is.`);
+}
+
+function choosePrograms(names: readonly string[] | undefined): readonly string[] {
+	const all = [...PROGRAMS.map(({ name }) => name), GENERATED];
+	for (const name of names ?? []) if (!all.includes(name)) throw new UsageError(unknown("program", name, all));
+	return names ?? all;
 }
 
 function chooseProperties(
@@ -169,28 +195,48 @@ function unknown(what: string, name: string, known: readonly string[]): string {
 }
 
 /** Where the known failures of a published engine are listed. */
-export function expectationsFile(engine: Engine): string {
+export function expectationsFile(engine: Pick<Engine, "name">): string {
 	// A local build is measured against what the newest published version is known to get wrong.
 	const name = PUBLISHED.includes(engine.name) ? engine.name : NEWEST;
-	return fileURLToPath(new URL(`../../fixtures/expectations/${name}.yaml`, import.meta.url));
+	return fileURLToPath(new URL(`../../fixtures/expectations/${name}.json`, import.meta.url));
 }
 
 /** @throws UsageError when a file was named that is not there; ExpectationError when it is not right. */
-export function loadExpectations(engine: Engine, file: string | undefined): Expectation<Scenario>[] {
+export function loadExpectations(engine: Pick<Engine, "name">, file: string | undefined): Expectation<Scenario>[] {
 	if (file === "none") return [];
 	const path = file ?? expectationsFile(engine);
 	if (!existsSync(path)) {
 		if (file === undefined) return [];
-		throw new UsageError(`No list of known failures at ${file}; give a YAML file, or "none".`);
+		throw new UsageError(`No list of known failures at ${file}; give a JSON or YAML file, or "none".`);
 	}
-	return parseExpectations<Scenario>(readFileSync(path, "utf8"), path);
+	const text = readFileSync(path, "utf8");
+	if (parsed?.text !== text) parsed = { text, list: parseExpectations<Scenario>(text, path, loadMeanings()) };
+	return parsed.list;
 }
+
+/** What failures of the published engines mean, whatever list they are on. */
+export function loadMeanings(): Meanings {
+	const path = fileURLToPath(new URL("../../fixtures/expectations/meanings.yaml", import.meta.url));
+	return parseMeanings(readFileSync(path, "utf8"), path);
+}
+
+/** The list that was read last: commands of findings ask for it again and again. */
+let parsed: { readonly text: string; readonly list: Expectation<Scenario>[] } | undefined;
 
 /** The options that decide what a seed means, as they are typed; without the defaults. */
 export function drawingOptions(options: Pick<RunOptions, "engine" | "program" | "faults">): string {
 	const program = options.program === undefined ? "" : ` --program ${options.program.join(",")}`;
 	const faults = options.faults === undefined ? "" : ` --faults ${options.faults.join(",")}`;
 	return program + faults + engineOption(options);
+}
+
+/**
+ * ` --avoid SHAPES`: what was taken out of a seed, so that the command means the same when the list of known failures is
+ * another; nothing where nothing would be avoided anyway.
+ */
+export function avoidOption(avoided: readonly string[] | undefined, { engine }: Pick<RunOptions, "engine">): string {
+	if (avoided === undefined && avoidOf({ engine }).shapes.length === 0) return "";
+	return ` --avoid ${avoided?.join(",") || "none"}`;
 }
 
 /** ` --engine NAME`, unless it is the default. */

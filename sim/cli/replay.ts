@@ -32,7 +32,7 @@ export interface ReplayOptions extends Partial<RunOptions> {
 }
 
 /** What a reproducer says itself, or what is about many runs. */
-const NOT_FOR_REPLAY = ["seed", "known", "runs", "for", "program", "suite", "property", "doublecheck"];
+const NOT_FOR_REPLAY = ["seed", "known", "runs", "for", "program", "suite", "property", "avoid", "doublecheck"];
 
 /** @throws UsageError for a file or an option that is not right; HarnessError when the target cannot run it. */
 export async function replay(file: string, options: ReplayOptions): Promise<Report> {

@@ -45,12 +45,17 @@ export async function show(options: ShowOptions): Promise<Report> {
 	const { explorer, target } = await prepare(options);
 	const expectations = loadExpectations(target.engine, options.expectations);
 	const startedAt = performance.now();
-	const { scenario, program } = await inMacrotask(() => choose(explorer, options, expectations));
-	const { commandFor, commandForKnown, commandForScenario } = commands(options);
+	const { scenario, program, avoided } = await inMacrotask(() => choose(explorer, options, expectations));
+	const taken = explorer.avoided.length === 0 || avoided === undefined ? {} : { avoided };
+	const { commandFor, commandForKnown, commandForScenario } = commands(options, taken);
 	const { seed, known } = options;
 	const asDrawn = seed !== undefined && options.plan === undefined && options.order === undefined;
 	const command =
-		known !== undefined ? commandForKnown(known) : asDrawn ? commandFor(seed) : commandForScenario(scenario);
+		known !== undefined
+			? commandForKnown(known)
+			: asDrawn
+				? commandFor(seed, taken.avoided)
+				: commandForScenario(scenario);
 	const judged = await inMacrotask(() => judgeOne(explorer, { scenario, program }, command, expectations));
 	const { judgement } = judged;
 	const shown = options.save === undefined ? undefined : shownFirst(judged, options);
@@ -126,7 +131,7 @@ export function choose(
 	explorer: Explorer,
 	options: ShowOptions,
 	expectations: ReturnType<typeof loadExpectations>,
-): { scenario: Scenario; program: Program } {
+): { scenario: Scenario; program: Program; avoided?: readonly string[] } {
 	const { seed, known, plan, order } = options;
 	if (known === undefined) {
 		const base = seed === undefined ? namedScenario(explorer, options) : explorer.draw(seed);
@@ -205,10 +210,11 @@ export function tellRun(
 }
 
 function verdictLines(report: Report, paint: Paint, width: number): string[] {
-	const findings = report.findings.flatMap(({ verdict, id, reason, example }) => [
-		`${verdict === "fail" ? paint.red("FAIL ") : paint.yellow("known")} ${paint.bold(id)}`,
+	const findings = report.findings.flatMap(({ verdict, id, reason, disputed, example }) => [
+		`${verdict === "fail" ? paint.red("FAIL ") : paint.yellow(verdict)} ${paint.bold(id)}`,
 		wrap(example?.message ?? "", width, "      "),
 		...(reason === undefined ? [] : [paint.dim(wrap(reason, width, "      "))]),
+		...(disputed === undefined ? [] : [wrap(`A matter of reading: ${disputed}`, width, "      ")]),
 	]);
 	if (report.problems.length > 0) {
 		return [...findings, paint.red("INVALID"), ...report.problems.map((problem) => hanging(problem, width))];

@@ -1,14 +1,29 @@
 /** Runs scenarios against one target and has the properties judge them. Keeps one reference run a program and mode. */
 import type { HostingMode } from "../../drivers/engine/host.ts";
-import { programOf } from "../../fixtures/generators/interpret.ts";
+import { sleepOf } from "../../fixtures/generators/edit.ts";
+import { firstReleaseOf, programOf } from "../../fixtures/generators/interpret.ts";
+import type { StatementKind } from "../../fixtures/generators/statement.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
 import { findingId } from "../../reports/model.ts";
-import { type Property, skipped, type Violation } from "../../suites/property.ts";
+import { isConsequence } from "../../suites/failures.ts";
+import { SUITES } from "../../suites/index.ts";
+import { endOf, oncePerRun, type Property, skipped, type Violation } from "../../suites/property.ts";
 import { type ExecuteOptions, execute, type Run, type Target } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
+import { undisturbed } from "../../suites/undisturbed.ts";
 import { getOrInsert } from "../world/collections.ts";
 import type { FaultKind } from "../world/faults.ts";
-import { drawScenario, type Extent, referenceScenario, type Space, USUAL_FAULTS } from "./draw.ts";
+import type { WorldEvents } from "../world/history.ts";
+import {
+	type Drawn,
+	drawScenario,
+	type Extent,
+	ORDINARY_FAULTS,
+	referenceScenario,
+	type Space,
+	USUAL_FAULTS,
+} from "./draw.ts";
+import { type Avoid, evolveProgram, generateProgram, kindsFor } from "./generate.ts";
 
 export interface Judgement {
 	readonly run: Run;
@@ -28,6 +43,9 @@ export function idOf(shown: {
 /** Virtual milliseconds a run gets beyond twice its uninterrupted length, and again for each fault. */
 const SLACK_MS = 600_000;
 
+/** How often a generated program carries out one statement at most, by all loops around it. */
+const MOST_ROUNDS = 12;
+
 export class Explorer {
 	readonly target: Target;
 	readonly properties: readonly Property[];
@@ -36,26 +54,54 @@ export class Explorer {
 
 	/**
 	 * @param programs the ones to draw from; those that need what the engine lacks are left out.
-	 * @param faults kinds of fault that plans are made of.
+	 * @param faults kinds of fault that plans are made of, `usual` for all usual ones, of which each seed knows a few; a replay is left out where the engine cannot do it.
+	 * @param generated whether programs are generated, too.
+	 * @param avoid shapes that seeds avoid.
 	 */
 	constructor(
 		target: Target,
 		programs: readonly Program[],
 		properties: readonly Property[],
-		faults: ReadonlySet<FaultKind> = USUAL_FAULTS,
+		faults: ReadonlySet<FaultKind> | "usual" = ORDINARY_FAULTS,
+		generated = false,
+		avoid?: Avoid,
 	) {
 		this.target = target;
 		this.properties = properties;
+		const kinds = faults === "usual" ? USUAL_FAULTS : faults;
 		this.#space = {
 			programs: programs.filter((program) => program.needs?.every((need) => target.engine.features.has(need)) ?? true),
-			faults,
-			extent: (program, mode): Extent => this.reference(program, mode),
+			faults: new Set([...kinds].filter((kind) => kind !== "replay-from" || target.engine.features.has("replayFrom"))),
+			...(faults === "usual" ? { swarm: true } : {}),
+			...(generated
+				? {
+						generate: (seed, stream) => generateProgram(seed, stream, target.engine.features),
+						evolve: (program, scenario, stream) => evolveProgram(program, scenario, stream, target.engine.features),
+					}
+				: {}),
+			...(avoid === undefined ? {} : { avoid }),
+			extent: (program, mode) => extentOf(this.reference(program, mode)),
 		};
 	}
 
 	/** Programs that seeds draw from. */
 	get programs(): readonly Program[] {
 		return this.#space.programs;
+	}
+
+	/** Whether seeds also draw programs that are made for them. */
+	get generates(): boolean {
+		return this.#space.generate !== undefined;
+	}
+
+	/** Shapes that seeds avoid, or are known to have. */
+	get avoided(): readonly string[] {
+		return this.#space.avoid?.shapes ?? [];
+	}
+
+	/** Kinds of statement that generated programs are made of. */
+	get kinds(): readonly StatementKind[] {
+		return kindsFor(this.target.engine.features);
 	}
 
 	/** What a stored key means, in a few words. */
@@ -68,23 +114,25 @@ export class Explorer {
 	}
 
 	/** The scenario of a seed. */
-	draw(seed: number): { scenario: Scenario; program: Program } {
+	draw(seed: number): Drawn {
 		return drawScenario(seed, this.#space);
 	}
 
-	/** The program's uninterrupted run in that mode. */
+	/** The program's uninterrupted run in that mode, in its first release. */
 	reference(program: Program, mode: HostingMode): Run {
 		let runs = this.#references.get(program);
 		if (runs === undefined) {
 			runs = new Map();
 			this.#references.set(program, runs);
 		}
-		return getOrInsert(runs, mode, () => execute(referenceScenario(program, mode), program, this.target));
+		return getOrInsert(runs, mode, () =>
+			execute(referenceScenario(program, mode), firstReleaseOf(program), this.target),
+		);
 	}
 
 	/** The program that a scenario runs; undefined when it names one that is not among the programs. */
 	programOf(scenario: Scenario): Program | undefined {
-		if (scenario.statements !== undefined) return programOf(scenario.statements, scenario.inputs);
+		if (scenario.statements !== undefined) return programOf(scenario.statements, scenario.inputs, scenario);
 		const program = this.programs.find(({ name }) => name === scenario.program);
 		if (program === undefined || scenario.inputs === undefined) return program;
 		return { ...program, inputs: scenario.inputs };
@@ -93,7 +141,11 @@ export class Explorer {
 	/** Runs and judges a scenario. @throws HarnessError when the run left its world. */
 	judge(scenario: Scenario, program: Program, options: Omit<ExecuteOptions, "untilMs"> = {}): Judgement {
 		const reference = this.reference(program, scenario.hosting.mode);
-		const untilMs = 2 * reference.endMs + SLACK_MS * (1 + scenario.faults.length);
+		// What an operator sends back takes its time again.
+		const again = scenario.faults.filter(({ kind }) => kind === "recover" || kind === "replay-from").length;
+		// Where the uninterrupted run ended early, this one may sleep through all that the program has.
+		const asleepMs = MOST_ROUNDS * sleepOf(program.statements ?? []);
+		const untilMs = (2 + again) * (reference.endMs + asleepMs) + SLACK_MS * (1 + scenario.faults.length);
 		return this.judgeRun(execute(scenario, program, this.target, { ...options, untilMs }));
 	}
 
@@ -103,10 +155,50 @@ export class Explorer {
 		const reference = this.reference(program, scenario.hosting.mode);
 		const unfired = scenario.faults.map((_, i) => i).filter((i) => !run.fired.has(i));
 		const violations: Judgement["violations"][number][] = [];
-		for (const property of this.properties) {
+		// What is left over is judged last: it is silent where something else was found before the end.
+		const ordered = [...this.properties].sort((a, b) => Number(a.residual === true) - Number(b.residual === true));
+		for (const property of ordered) {
+			if (property.residual === true && violations.some((shown) => tellsOfOutcome(shown, run))) break;
 			if (skipped(property, program, scenario.faults) !== undefined) continue;
-			for (const violation of property.check(run, reference)) violations.push({ property, violation });
+			const judged = property.followsOperators === true ? run : undisturbed(run);
+			for (const violation of property.check(judged, reference)) {
+				// What failed storage brings about is told once, by the property that is about it.
+				if (ABOUT_STORAGE.has(property) || !isConsequence(run, property.id, violation))
+					violations.push({ property, violation });
+			}
 		}
-		return { run, violations, unfired };
+		return { run, violations: violations.filter((shown) => !isLeftOver(shown, violations)), unfired };
 	}
 }
+
+type Shown = Judgement["violations"][number];
+
+/** What is about a look at a finished workflow, or about what a run leaves behind, explains no outcome. */
+const AFTERMATH: ReadonlySet<string> = new Set(["replay.pure", "life.no-leak"]);
+
+function tellsOfOutcome({ property, violation }: Shown, run: Run): boolean {
+	return violation.event < endOf(run) || !AFTERMATH.has(property.id);
+}
+
+/** Whether a violation that follows from others most often has one of another property before it. */
+function isLeftOver({ property, violation }: Shown, all: readonly Shown[]): boolean {
+	if (violation.residual !== true) return false;
+	return all.some(
+		(other) =>
+			other.property !== property &&
+			!AFTERMATH.has(other.property.id) &&
+			other.violation.residual !== true &&
+			other.violation.event <= violation.event,
+	);
+}
+
+const ABOUT_STORAGE: ReadonlySet<Property> = new Set(SUITES.get("durability"));
+
+const extentOf = oncePerRun((run): Extent => {
+	const batches = run.of("durable").flatMap(({ data }) => {
+		const { n, what, mutations } = data as WorldEvents["durable"];
+		return what.startsWith("kv.") ? [{ write: n, entries: mutations.length }] : [];
+	});
+	const { writes, events, operations, alarms, outcome } = run;
+	return { writes, events, operations, alarms, fails: outcome.status === "failed", batches };
+});

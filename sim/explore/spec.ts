@@ -5,34 +5,47 @@
 import { UsageError } from "../../drivers/engine/contract.ts";
 import { loadRivet } from "../../drivers/engine/rivet/engine.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
+import { GENERATED } from "../../fixtures/generators/interpret.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
 import { PROPERTIES } from "../../suites/index.ts";
 import type { FaultKind } from "../world/faults.ts";
 import { Explorer } from "./explorer.ts";
+import type { Avoid } from "./generate.ts";
 
 export interface ExplorerSpec {
 	/** Name of a published engine, or the path of a build. */
 	readonly engine: string;
-	/** Names of the programs to draw from. Their order is part of what a seed means. */
+	/** Names of the programs to draw from, `generated` for those made of statements. Their order is part of what a seed means. */
 	readonly programs: readonly string[];
 	/** Ids of the properties to judge by. */
 	readonly properties: readonly string[];
 	/** Kinds of fault that plans are drawn from; the usual ones when absent. */
 	readonly faults?: readonly FaultKind[];
+	/** Shapes that seeds avoid; none when absent. */
+	readonly avoid?: Avoid;
 }
 
 /** @throws UsageError when the engine cannot be loaded, or when there is no program or property of a name. */
-export async function explorerFrom({ engine, programs, properties, faults }: ExplorerSpec): Promise<Explorer> {
+export async function explorerFrom({ engine, programs, properties, faults, avoid }: ExplorerSpec): Promise<Explorer> {
 	const target = { engine: await loadRivet(engine), storage: memoryStorage };
-	const chosenPrograms = programs.map((name) => {
-		const program = PROGRAMS.find((candidate) => candidate.name === name);
-		if (program === undefined) throw new UsageError(`Unknown program "${name}"; see pnpm sim list.`);
-		return program;
-	});
+	const chosenPrograms = programs
+		.filter((name) => name !== GENERATED)
+		.map((name) => {
+			const program = PROGRAMS.find((candidate) => candidate.name === name);
+			if (program === undefined) throw new UsageError(`Unknown program "${name}"; see pnpm sim list.`);
+			return program;
+		});
 	const chosenProperties = properties.map((id) => {
 		const property = PROPERTIES.find((candidate) => candidate.id === id);
 		if (property === undefined) throw new UsageError(`Unknown property "${id}"; see pnpm sim list.`);
 		return property;
 	});
-	return new Explorer(target, chosenPrograms, chosenProperties, faults === undefined ? undefined : new Set(faults));
+	return new Explorer(
+		target,
+		chosenPrograms,
+		chosenProperties,
+		faults === undefined ? "usual" : new Set(faults),
+		programs.includes(GENERATED),
+		avoid,
+	);
 }

@@ -11,6 +11,7 @@
  */
 import { createRequire } from "node:module";
 import type sortedBTree from "sorted-btree";
+import { ANY_MEDIUM, type MediumFault } from "./faults.ts";
 import type { Mutation } from "./history.ts";
 import type { Process } from "./process.ts";
 
@@ -32,7 +33,15 @@ export type Durably = (
 	what: string,
 	mutations: readonly Mutation[],
 	apply: (mutations: readonly Mutation[]) => void,
+	legal: ReadonlySet<MediumFault>,
 ) => boolean;
+
+export interface CommitOptions {
+	/** Whether nobody else holds the values, so that the disk need not copy them. */
+	readonly owned?: boolean;
+	/** Faults of the medium that may strike this write; any when absent. */
+	readonly legal?: ReadonlySet<MediumFault>;
+}
 
 export interface Entry {
 	readonly key: string;
@@ -88,10 +97,10 @@ export class Disk {
 	/**
 	 * Applies the mutations as one durable write. A later mutation of a key wins over an earlier one. Deleting an absent
 	 * key changes nothing and does not count; if nothing is left, no durable write happens.
-	 * @param owned whether nobody else holds the values, so that the disk need not copy them.
 	 * @returns false when the process died of it and must not be answered.
 	 */
-	commit(process: Process, what: string, mutations: readonly Mutation[], owned = false): boolean {
+	commit(process: Process, what: string, mutations: readonly Mutation[], options: CommitOptions = {}): boolean {
+		const { owned = false, legal = ANY_MEDIUM } = options;
 		const real: Mutation[] = [];
 		for (const mutation of lastOfEachKey(mutations)) {
 			const { table, key, value } = mutation;
@@ -101,10 +110,11 @@ export class Disk {
 			else if (this.get(table, key) !== undefined) real.push(mutation);
 		}
 		if (real.length === 0) return process.alive;
-		return this.#durably(process, what, real, (kept) => {
+		const apply = (kept: readonly Mutation[]) => {
 			if (this.#remembers > 0) this.#remember(kept);
 			this.#apply(kept);
-		});
+		};
+		return this.#durably(process, what, real, apply, legal);
 	}
 
 	/**
@@ -114,6 +124,11 @@ export class Disk {
 	lose(count: number): void {
 		for (let i = 0; i < count; i++) this.#apply(this.#replaced.pop() ?? []);
 		this.#replaced = [];
+	}
+
+	/** Puts other bytes under a key, as a medium does that decays: nobody wrote them. */
+	damage(table: string, key: string, value: Uint8Array): void {
+		this.#table(table).set(key, value);
 	}
 
 	/** Every table by name, each with its entries in order. */

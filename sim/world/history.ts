@@ -26,6 +26,10 @@ export interface WorldEvents {
 	"process.exit": { why: string };
 	/** A planned fault struck, as planned: the proof that it fired. */
 	fault: { index: number; kind: string; window: string };
+	/** An operation was answered with an error, or is never answered; `applied` says whether it took place. */
+	"operation.failed": { operation: number; what: string; how: "refused" | "lost-ack" | "hung"; applied: boolean };
+	/** A stored value was damaged: this is what the key holds from now on. */
+	damaged: { table: string; key: string; how: string; value: Uint8Array };
 	/** A numbered durable effect was applied. */
 	durable: { n: number; what: string; mutations: readonly Mutation[] };
 	/** An operation that changed nothing durable: a read, or a write of what was already so. */
@@ -56,7 +60,16 @@ export interface ErrorFact {
 
 export function errorFact(error: unknown): ErrorFact {
 	if (error instanceof Error) return { name: error.name, message: error.message };
-	return { name: typeof error, message: String(error) };
+	return { name: typeof error, message: textOf(error) };
+}
+
+/** What is thrown need not have a text. */
+function textOf(value: unknown): string {
+	try {
+		return String(value);
+	} catch {
+		return "a value without a text";
+	}
 }
 
 const encoder = new Encoder({ useRecords: false, tagUint8Array: false, variableMapSize: true });

@@ -25,6 +25,7 @@ export interface WorldState {
 	readonly events: number;
 	readonly writes: number;
 	readonly operations: number;
+	readonly alarms: number;
 	readonly sequence: number;
 	readonly lives: number;
 	readonly fired: ReadonlySet<number>;

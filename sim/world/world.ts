@@ -12,9 +12,13 @@ import {
 	describeFault,
 	type Fault,
 	type FaultPlan,
+	type Intervention,
+	isIntervention,
 	type Latency,
+	type MediumFault,
 	NO_LATENCY,
 	OperationError,
+	type PlannedAlarm,
 	PlannedFaults,
 	type WriteFault,
 } from "./faults.ts";
@@ -56,8 +60,21 @@ export interface Limits {
 /** Why a run stopped: nothing left to do, or a limit reached. */
 export type Stop = "quiescent" | "time-limit" | "event-limit";
 
+/** Called when a fault has struck, with what it struck. */
+export type Struck = (window: string) => void;
+
 /** Virtual milliseconds by which a schedule of choices may keep an operation waiting. */
 const PATIENCE_MS = 2_000;
+
+/** Virtual milliseconds after which the watchdog of a host kills a process whose storage does not answer. */
+const WATCHDOG_MS = 60_000;
+const WATCHDOG = "watchdog";
+
+/** How operations begin that are calls into the outside world. */
+const CALL = "call ";
+
+/** Characters of a key that tell the kind of thing stored under it. */
+const KIND_LENGTH = 2;
 
 /** Virtual time 0 on the wall clock. */
 export const EPOCH_MS = Date.UTC(2030, 0, 1);
@@ -73,6 +90,7 @@ export class World {
 	events = 0;
 	writes = 0;
 	operations = 0;
+	alarms = 0;
 	/** Planned faults that struck, by their place in the plan. */
 	readonly fired = new Set<number>();
 
@@ -85,7 +103,7 @@ export class World {
 	#lives = 0;
 	readonly #others = new Outside();
 	readonly #crashListeners: ((process: Process) => void)[] = [];
-	readonly #evictListeners: (() => boolean)[] = [];
+	readonly #interventionListeners: ((intervention: Intervention, struck: Struck) => void)[] = [];
 	readonly #tasks = new Map<string, (argument: number) => void>();
 	readonly #onCrashPoint: ((point: CrashPoint) => void) | undefined;
 	readonly #schedule: Schedule | undefined;
@@ -122,10 +140,14 @@ export class World {
 		const ties = from === undefined ? this.random : new Streams(options.seed);
 		this.#timerSalt = Math.floor(ties.stream("ties")() * 0x1_0000_0000);
 		this.disk = new Disk(
-			(process, what, mutations, apply) => this.#durable(process, what, mutations, apply),
+			(process, what, mutations, apply, legal) => this.#durable(process, what, mutations, apply, legal),
 			from?.image ?? options.image,
 			Math.max(this.#faults.mostLost, options.unsynced ?? 0),
 		);
+		this.onTask(WATCHDOG, (id) => {
+			const process = this.#processes.find((candidate) => candidate.id === id);
+			if (process !== undefined) this.crash(process, "storage did not answer");
+		});
 		if (from !== undefined) this.#resumeFrom(from);
 		this.#ties = this.random.stream("ties");
 	}
@@ -189,9 +211,23 @@ export class World {
 		this.#crashListeners.push(listener);
 	}
 
-	/** Who carries out a planned eviction; returns whether there was anything to evict. */
-	onEvict(listener: () => boolean): void {
-		this.#evictListeners.push(listener);
+	/** Who carries out a planned intervention, at once or later, and then says so. What is not carried out has not struck. */
+	onIntervention(listener: (intervention: Intervention, struck: Struck) => void): void {
+		this.#interventionListeners.push(listener);
+	}
+
+	/** Counts an alarm that the outside relies on. @returns what the plan does to it, for the outside to carry out. */
+	alarm(): { readonly fault: PlannedAlarm; readonly struck: Struck } | undefined {
+		for (const index of this.#faults.atAlarm(++this.alarms) ?? []) {
+			const fault = this.#faults.plan[index];
+			if (fault?.kind === "alarm") return { fault, struck: this.#struck(index) };
+		}
+		return undefined;
+	}
+
+	/** Does something when the running event is over and all that it caused has settled. */
+	afterEvent(run: () => void): void {
+		this.#atEventEnd.push(run);
 	}
 
 	/** Says what a task of that name does. Tasks are events of the outside as data, so that a snapshot can hold them. */
@@ -234,18 +270,20 @@ export class World {
 		if (!process.alive) return new Promise(() => {});
 		const latency = this.#latency;
 		let delayMs = latency.maxMs === 0 ? 0 : this.#drawMs(latency.minMs, latency.maxMs);
-		const planned = this.#faults.atOperation(++this.operations);
+		const operation = ++this.operations;
+		const planned = this.#faults.atOperation(operation);
 		if (planned !== undefined) delayMs += this.#slowBy(planned, what);
 		return new Promise<T>((resolve, reject) => {
 			const pending: PendingOperation = { what, perform };
 			process.inFlight.push(pending);
+			if (planned !== undefined && this.#hangs(planned, operation, process, what)) return;
 			const due = this.schedule(process, delayMs, () => {
 				remove(process.inFlight, pending);
 				let result: T;
 				try {
-					if (planned !== undefined) this.#refuse(planned, "refused", what);
+					if (planned !== undefined) this.#refuse(planned, "refused", operation, process, what);
 					result = perform();
-					if (planned !== undefined && process.alive) this.#refuse(planned, "lost-ack", what);
+					if (planned !== undefined && process.alive) this.#refuse(planned, "lost-ack", operation, process, what);
 				} catch (error) {
 					this.#answer(process, reject, error);
 					return;
@@ -261,7 +299,7 @@ export class World {
 	 * Resolves to how often that label took effect so far, this time included.
 	 */
 	call(process: Process, label: string, about?: string): Promise<number> {
-		return this.operate(process, `call ${label}`, () => {
+		return this.operate(process, `${CALL}${label}`, () => {
 			let occurrence = 0;
 			this.#numbered(process, `effect ${label}`, undefined, (n) => {
 				occurrence = this.#others.occur(label);
@@ -297,12 +335,30 @@ export class World {
 	}
 
 	/** Answers an operation with an error, where that is planned. */
-	#refuse(planned: readonly number[], kind: "refused" | "lost-ack", what: string): void {
+	#refuse(
+		planned: readonly number[],
+		how: "refused" | "lost-ack",
+		operation: number,
+		process: Process,
+		what: string,
+	): void {
 		for (const index of planned) {
-			if (this.#faults.plan[index]?.kind !== kind) continue;
+			if (this.#faults.plan[index]?.kind !== how) continue;
 			this.#fire(index, what);
-			throw new OperationError(kind === "refused" ? `${what} was refused` : `${what} was not acknowledged`);
+			this.#own("operation.failed", { operation, what, how, applied: how === "lost-ack" }, process);
+			throw new OperationError(operation, what, how);
 		}
+	}
+
+	/** Whether an operation is never answered. What is asked of the outside is not storage and may have its own timeout. */
+	#hangs(planned: readonly number[], operation: number, process: Process, what: string): boolean {
+		if (what.startsWith(CALL)) return false;
+		const index = planned.find((index) => this.#faults.plan[index]?.kind === "hung");
+		if (index === undefined) return false;
+		this.#fire(index, what);
+		this.#own("operation.failed", { operation, what, how: "hung", applied: false }, process);
+		this.plan(WATCHDOG_MS, WATCHDOG, process.id);
+		return true;
 	}
 
 	#drawMs(low: number, high: number): number {
@@ -418,8 +474,8 @@ export class World {
 				if (living.length === 0 || !hasInFlight(living, fault.late)) continue;
 				this.#fire(index, `between events, ${living.length} alive`);
 				for (const process of living) this.crash(process, "planned", fault.late);
-			} else if (fault?.kind === "evict") {
-				for (const evict of this.#evictListeners) if (evict()) this.#fire(index, "between events");
+			} else if (isIntervention(fault)) {
+				for (const intervene of this.#interventionListeners) intervene(fault, this.#struck(index));
 			}
 		}
 	}
@@ -429,16 +485,41 @@ export class World {
 		what: string,
 		mutations: readonly Mutation[],
 		apply: (mutations: readonly Mutation[]) => void,
+		legal: ReadonlySet<MediumFault>,
 	): boolean {
-		return this.#numbered(process, what, mutations, (n, kept = mutations) => {
+		return this.#numbered(process, what, legal.has("torn") ? mutations : undefined, (n, kept = mutations) => {
 			apply(kept);
 			this.#own("durable", { n, what, mutations: kept }, process);
+			if (legal.has("corrupt")) this.#damage(n, kept, what);
 		});
+	}
+
+	/** Strikes the planned damages of what a durable write stored. */
+	#damage(n: number, mutations: readonly Mutation[], what: string): void {
+		for (const index of this.#faults.atWrite(n) ?? []) {
+			const fault = this.#faults.plan[index];
+			if (fault?.kind !== "corrupt") continue;
+			const { table, key, value: stored } = mutations[fault.place] ?? { value: null };
+			if (table === undefined || key === undefined || stored === null) continue;
+			const value = damaged(stored, fault, () => this.#neighbours(table, key, stored));
+			if (value === undefined) continue;
+			this.#fire(index, what);
+			this.disk.damage(table, key, value);
+			this.#own("damaged", { table, key, how: fault.how, value }, this.outside);
+		}
+	}
+
+	/** Other values of the same kind, as far as keys tell kinds apart: by how they begin. */
+	#neighbours(table: string, key: string, stored: Uint8Array): Uint8Array[] {
+		return this.disk
+			.list(table, key.slice(0, KIND_LENGTH))
+			.filter((entry) => entry.key !== key && Buffer.compare(entry.value, stored) !== 0)
+			.map((entry) => entry.value);
 	}
 
 	/**
 	 * The place where planned crashes strike: around each numbered durable effect.
-	 * @param mutations of an effect on the disk, which can be torn; undefined for one on the outside.
+	 * @param mutations of an effect that can be torn; undefined for one that cannot, or that is on the outside.
 	 */
 	#numbered(
 		process: Process,
@@ -508,6 +589,12 @@ export class World {
 	#victims(process: Process): Process[] {
 		if (process === this.outside) return this.living();
 		return process.alive ? [process] : [];
+	}
+
+	#struck(index: number): Struck {
+		return (window) => {
+			if (!this.fired.has(index)) this.#fire(index, window);
+		};
 	}
 
 	#fire(index: number, window: string): void {
@@ -618,6 +705,7 @@ export class World {
 			events: this.events,
 			writes: this.writes,
 			operations: this.operations,
+			alarms: this.alarms,
 			sequence: this.#sequence,
 			lives: this.#lives,
 			fired: new Set(this.fired),
@@ -634,6 +722,7 @@ export class World {
 		this.events = state.events;
 		this.writes = state.writes;
 		this.operations = state.operations;
+		this.alarms = state.alarms;
 		this.#sequence = state.sequence;
 		this.#lives = state.lives;
 		for (const index of state.fired) this.fired.add(index);
@@ -725,6 +814,31 @@ function canStrike(
 	if (victims.length === 0) return false;
 	if (fault.kind !== "torn") return hasInFlight(victims, "late" in fault ? fault.late : undefined);
 	return mutations !== undefined && fault.kept.every((place) => place < mutations.length);
+}
+
+/** What is left of a stored value; undefined when that damage leaves it as it is. */
+function damaged(
+	stored: Uint8Array,
+	{ how, at }: Extract<Fault, { readonly kind: "corrupt" }>,
+	neighbours: () => readonly Uint8Array[],
+): Uint8Array | undefined {
+	if (stored.length === 0) return undefined;
+	switch (how) {
+		case "flip": {
+			const bit = at % (stored.length * 8);
+			const value = new Uint8Array(stored);
+			value[bit >> 3] = (value[bit >> 3] as number) ^ (1 << (bit & 7));
+			return value;
+		}
+		case "cut":
+			return stored.length === 1 ? undefined : stored.slice(0, 1 + (at % (stored.length - 1)));
+		case "empty":
+			return new Uint8Array(0);
+		case "swap": {
+			const others = neighbours();
+			return others[at % others.length];
+		}
+	}
 }
 
 function keptOf(places: readonly number[], mutations: readonly Mutation[] | undefined): Mutation[] {

@@ -1,9 +1,28 @@
 /** Runs the command line as a user does, in a process of its own without a terminal. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { expect } from "vitest";
+import { afterEach, expect } from "vitest";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The ones that still run. They must not outlive what began them: one whose workers hang would run forever. */
+const children = new Set<ChildProcess>();
+
+function killChildren(): void {
+	for (const child of children) child.kill("SIGKILL");
+}
+
+// A test that failed or ran out of time leaves them. So does a run that is stopped, or whose main process was killed: then
+// nobody but this process knows of them, and nobody waits for it.
+afterEach(killChildren);
+process.once("exit", killChildren);
+process.once("disconnect", () => end("SIGKILL"));
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);
+
+function end(signal: NodeJS.Signals): void {
+	killChildren();
+	process.kill(process.pid, signal);
+}
 
 export interface Ended {
 	readonly code: number | null;
@@ -25,6 +44,7 @@ export function sim(
 				env: { ...process.env, NO_COLOR: "1" },
 			},
 		);
+		children.add(child);
 		let stdout = "";
 		let stderr = "";
 		child.stdout.on("data", (piece) => {
@@ -35,7 +55,10 @@ export function sim(
 			meanwhile?.(child, stderr);
 		});
 		child.on("error", reject);
-		child.on("close", (code) => resolve({ code, stdout, stderr }));
+		child.on("close", (code) => {
+			children.delete(child);
+			resolve({ code, stdout, stderr });
+		});
 	});
 }
 

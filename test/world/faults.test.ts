@@ -1,6 +1,14 @@
 /** Every planned fault strikes at its coordinate and proves it in the history; one out of reach leaves no proof. */
 import { describe, expect, test } from "vitest";
-import { describeFault, type Fault, type FaultPlan, parseFault } from "../../sim/world/faults.ts";
+import {
+	DAMAGES,
+	type Damage,
+	describeFault,
+	type Fault,
+	type FaultPlan,
+	type MediumFault,
+	parseFault,
+} from "../../sim/world/faults.ts";
 import type { Process } from "../../sim/world/process.ts";
 import { drawInt, drawOne, type Stream, Streams } from "../../sim/world/random.ts";
 import type { World } from "../../sim/world/world.ts";
@@ -21,12 +29,13 @@ function writer(world: World): void {
 		world.exit(process, "done");
 	};
 	world.onCrash(() => void world.spawn("again", (process) => void write(process)));
-	world.onEvict(() => {
+	world.onIntervention(({ kind }, struck) => {
 		const [living] = world.living();
-		if (living === undefined) return false;
+		if (living === undefined) return;
+		struck(`asked to ${kind}`);
+		if (kind !== "evict") return;
 		world.exit(living, "evicted");
 		world.spawn("again", (process) => void write(process));
-		return true;
 	});
 	world.spawn("first", (process) => void write(process));
 }
@@ -60,7 +69,13 @@ describe("every kind proves that it fired", () => {
 		[{ kind: "crash", write: 2, side: "before" }, "write b"],
 		[{ kind: "crash", write: 2, side: "after" }, "write b"],
 		[{ kind: "crash", event: 3 }, "between events, 1 alive"],
-		[{ kind: "evict", event: 3 }, "between events"],
+		[{ kind: "evict", event: 3 }, "asked to evict"],
+		[{ kind: "cancel", event: 3 }, "asked to cancel"],
+		[{ kind: "wake", event: 3 }, "asked to wake"],
+		[{ kind: "read", event: 3 }, "asked to read"],
+		[{ kind: "recover", event: 3 }, "asked to recover"],
+		[{ kind: "message", event: 3, which: 0 }, "asked to message"],
+		[{ kind: "replay-from", event: 3, step: 0 }, "asked to replay-from"],
 		[{ kind: "slow", operation: 2, ms: 50 }, "write b"],
 		[{ kind: "torn", write: 2, kept: [] }, "write b"],
 		[{ kind: "refused", operation: 2 }, "write b"],
@@ -227,6 +242,62 @@ describe("a crash before event n", () => {
 	});
 });
 
+describe("an alarm", () => {
+	const alarms = (faults: FaultPlan) =>
+		runWorld(
+			(world) => {
+				for (let i = 0; i < 3; i++) {
+					const planned = world.alarm();
+					world.note("alarm", planned?.fault.how);
+					planned?.struck("an alarm");
+				}
+			},
+			{ faults },
+		);
+
+	test("is told what is planned for the one of that number, and only for that one", async () => {
+		const { world } = await alarms([{ kind: "alarm", alarm: 2, how: "late", ms: 5 }]);
+		const told = world.history.events.filter(({ kind }) => kind === "alarm").map(({ data }) => data);
+		expect(told).toEqual([undefined, "late", undefined]);
+		expect(eventsOf(world, "fault")).toEqual([{ index: 0, kind: "alarm 2 late by 5 ms", window: "an alarm" }]);
+	});
+
+	test("that is not among those relied on was not tampered with", async () => {
+		const { world } = await alarms([{ kind: "alarm", alarm: 4, how: "lost", ms: 5 }]);
+		expect(world.fired.size).toBe(0);
+	});
+});
+
+describe("an intervention", () => {
+	test("may be carried out later, and has struck only then", async () => {
+		const { world } = await runWorld(
+			(world) => {
+				world.onIntervention((_, struck) => {
+					world.schedule(world.outside, 40, () => struck("later"));
+				});
+				world.spawn("test", (process) => void world.schedule(process, 10, () => {}));
+			},
+			{ faults: [{ kind: "recover", event: 3 }] },
+		);
+		const [fault] = world.history.events.filter(({ kind }) => kind === "fault");
+		expect(fault).toMatchObject({ at: 50, data: { window: "later" } });
+	});
+
+	test("strikes once, however often that is said", async () => {
+		const { world } = await runWorld(
+			(world) => {
+				world.onIntervention((_, struck) => {
+					struck("once");
+					struck("twice");
+				});
+				world.spawn("test", () => {});
+			},
+			{ faults: [{ kind: "wake", event: 2 }] },
+		);
+		expect(eventsOf(world, "fault")).toHaveLength(1);
+	});
+});
+
 describe("an eviction", () => {
 	test("asks those who carry it out", async () => {
 		const world = await runPlan([{ kind: "evict", event: 3 }]);
@@ -237,7 +308,7 @@ describe("an eviction", () => {
 	test("that finds nothing to evict did not fire", async () => {
 		const { world } = await runWorld(
 			(world) => {
-				world.onEvict(() => false);
+				world.onIntervention(() => {});
 				world.spawn("test", () => {});
 			},
 			{ faults: [{ kind: "evict", event: 2 }] },
@@ -472,14 +543,14 @@ describe("an operation that goes wrong", () => {
 
 	test("refused: nothing happens, and its process is told so and lives", async () => {
 		const { told: said, keys, world } = await told("refused", 1);
-		expect(said).toEqual(["OperationError: a was refused", "b answered"]);
+		expect(said).toEqual(["OperationError: a was refused (operation 1)", "b answered"]);
 		expect(keys).toEqual(["b"]);
 		expect(eventsOf(world, "process.crash")).toEqual([]);
 	});
 
 	test("with a lost answer: it happens, and its process is told that it failed and lives", async () => {
 		const { told: said, keys, world } = await told("lost-ack", 1);
-		expect(said).toEqual(["OperationError: a was not acknowledged", "b answered"]);
+		expect(said).toEqual(["OperationError: a was not acknowledged (operation 1)", "b answered"]);
 		expect(keys).toEqual(["a", "b"]);
 		expect(eventsOf(world, "process.crash")).toEqual([]);
 	});
@@ -621,6 +692,18 @@ describe("a fault in words", () => {
 		(_, place) => ({ kind: "crash", event: place() }),
 		(_, place, places) => ({ kind: "crash", event: place(), late: places() }),
 		(_, place) => ({ kind: "evict", event: place() }),
+		(stream, place) => ({
+			kind: drawOne(stream, ["cancel", "wake", "read", "recover"] as const),
+			event: place(),
+		}),
+		(_, place) => ({ kind: "message", event: place(), which: place() - 1 }),
+		(_, place) => ({ kind: "replay-from", event: place(), step: place() - 1 }),
+		(stream, place) => ({
+			kind: "alarm",
+			alarm: place(),
+			how: drawOne(stream, ["lost", "late", "early", "twice"] as const),
+			ms: place(),
+		}),
 		(_, place) => ({ kind: "slow", operation: place(), ms: place() }),
 		(_, place, places) => ({ kind: "torn", write: place(), kept: places() }),
 		(_, place) => ({ kind: "refused", operation: place() }),
@@ -660,4 +743,99 @@ describe("a fault in words", () => {
 	])("%j describes none", (text) => {
 		expect(parseFault(text)).toBeUndefined();
 	});
+});
+
+describe("an operation that hangs", () => {
+	async function hung(what: "storage" | "outside") {
+		const told: string[] = [];
+		const { world } = await runWorld(
+			(world) =>
+				void world.spawn("caller", (process) => {
+					if (what === "storage") operateAll(world, process, ["a", "b"], told);
+					else void world.call(process, "charge").then(() => told.push("charged"));
+				}),
+			{ faults: [{ kind: "hung", operation: 1 }] },
+		);
+		return { world, told };
+	}
+
+	test("neither happens nor is answered; after a minute a watchdog kills the process", async () => {
+		const { world, told } = await hung("storage");
+		expect(told).toEqual(["b answered"]);
+		expect(keysOf(world)).toEqual(["b"]);
+		expect(eventsOf(world, "process.crash")).toEqual([{ why: "storage did not answer", inFlight: ["a"] }]);
+		expect(world.nowMs).toBe(60_000);
+	});
+
+	test("is an operation of storage: a call to the outside has its own timeout", async () => {
+		const { world, told } = await hung("outside");
+		expect(told).toEqual(["charged"]);
+		expect(world.fired.size).toBe(0);
+	});
+});
+
+describe("a damaged value", () => {
+	const WHOLE = Uint8Array.of(0b1111_0000, 2, 3, 4);
+
+	async function damaged(how: Damage, at: number, legal?: ReadonlySet<MediumFault>) {
+		const { world } = await runWorld(
+			(world) =>
+				void world.spawn("writer", async (process) => {
+					const write = (key: string, value: Uint8Array) =>
+						world.operate(process, key, () =>
+							world.disk.commit(process, key, [{ table: "t", key, value }], legal === undefined ? {} : { legal }),
+						);
+					await write("ka-other", Uint8Array.of(9));
+					await write("ka-this", WHOLE);
+				}),
+			{ faults: [{ kind: "corrupt", write: 2, place: 0, how, at }] },
+		);
+		return { world, value: [...(world.disk.get("t", "ka-this") ?? [])] };
+	}
+
+	test.each([
+		["flip", 0, [0b1111_0001, 2, 3, 4]],
+		["flip", 9, [0b1111_0000, 0, 3, 4]],
+		["cut", 1, [0b1111_0000, 2]],
+		["empty", 0, []],
+		["swap", 7, [9]],
+	] as const)("%s %i", async (how, at, left) => {
+		const { world, value } = await damaged(how, at);
+		expect(value).toEqual(left);
+		expect(world.fired.size).toBe(1);
+		expect(eventsOf(world, "damaged")).toHaveLength(1);
+	});
+
+	test("was acknowledged whole, and no durable write tells of the damage", async () => {
+		const { world } = await damaged("empty", 0);
+		expect(eventsOf(world, "durable").map(({ mutations }) => mutations[0]?.value)).toEqual([Uint8Array.of(9), WHOLE]);
+		expect(world.writes).toBe(2);
+	});
+
+	test("is none where who committed it says that the medium does not decay", async () => {
+		const { world, value } = await damaged("empty", 0, new Set());
+		expect(value).toEqual([...WHOLE]);
+		expect(world.fired.size).toBe(0);
+	});
+});
+
+test("a write that is one unit cannot be torn", async () => {
+	const { world } = await runWorld(
+		(world) =>
+			void world.spawn("writer", (process) => {
+				void world.operate(process, "batch", () =>
+					world.disk.commit(process, "batch", [set("a"), set("b")], { legal: new Set(["corrupt"]) }),
+				);
+			}),
+		{ faults: [{ kind: "torn", write: 1, kept: [0] }] },
+	);
+	expect(world.fired.size).toBe(0);
+	expect(keysOf(world)).toEqual(["a", "b"]);
+});
+
+test.each<Fault>([
+	{ kind: "hung", operation: 7 },
+	...DAMAGES.map((how) => ({ kind: "corrupt", write: 5, place: 2, how, at: how === "empty" ? 0 : 13 }) as const),
+])("$kind $how is told and read back", (fault) => {
+	expect(parseFault(describeFault(fault))).toEqual(fault);
 });

@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Engine, type EngineContext, type EngineModule, type Feature, UsageError } from "../contract.ts";
+import { entryKind } from "./entries.ts";
 import { describeKey } from "./keys.ts";
 
 /** Package name of each version, oldest first. */
@@ -67,9 +68,10 @@ function adapt(name: string, version: string, module: unknown): Engine {
 		}
 	}
 	const context = exports.WorkflowContextImpl as { prototype: object } | undefined;
-	const features = (["tryStep", "try", "getVersion"] as const).filter(
-		(feature: Feature) => context !== undefined && feature in context.prototype,
+	const features: Feature[] = (["tryStep", "try", "getVersion"] as const).filter(
+		(feature) => context !== undefined && feature in context.prototype,
 	);
+	if (exports.replayWorkflowFromStep !== undefined && exports.loadStorage !== undefined) features.push("replayFrom");
 	return {
 		name,
 		version,
@@ -78,6 +80,7 @@ function adapt(name: string, version: string, module: unknown): Engine {
 		iterationOf,
 		isYield: (error) => error instanceof Error && YIELDS.has(error.name),
 		describeKey,
+		entryKind,
 	};
 }
 

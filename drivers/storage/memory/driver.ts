@@ -1,30 +1,44 @@
 /**
  * The world's disk as an `EngineDriver`. Every operation is an event of the loop; every mutation is one durable write,
- * batches included (atomic batch: always; durable: against process crashes).
+ * batches included, unless the medium tears one (durable: against process crashes). It keeps to the limits of a batch.
  */
 import type { EngineDriver, KVEntry, KVWrite, Message, WorkflowMessageDriver } from "@rivetkit/workflow-engine";
 import { bytesFromKey, type Disk, keyFromBytes } from "../../../sim/world/disk.ts";
+import { ANY_MEDIUM, type MediumFault } from "../../../sim/world/faults.ts";
 import type { Mutation } from "../../../sim/world/history.ts";
 import type { Process } from "../../../sim/world/process.ts";
 import type { World } from "../../../sim/world/world.ts";
-import type { Storage, StorageDriver } from "../contract.ts";
+import {
+	MAX_BATCH_BYTES,
+	MAX_BATCH_ENTRIES,
+	NO_CLAIMS,
+	type Storage,
+	type StorageDriver,
+	StorageLimitError,
+} from "../contract.ts";
 import { DurableQueue, describeQueueKey } from "./queue.ts";
 
 /** Below this many milliseconds an engine may sleep in memory instead of yielding; the package's own figure. */
 const WORKER_POLL_INTERVAL_MS = 100;
 const ALARM = "at";
 
+/** What the medium may do to the engine's entries, and to alarm and queue, whose layout is the driver's own. */
+const UNDIVIDED: ReadonlySet<MediumFault> = new Set(["corrupt"]);
+const INTACT: ReadonlySet<MediumFault> = new Set();
+
 export const memoryStorage: StorageDriver = {
 	name: "memory",
-	storage(world: World, workflowId: string): Storage {
+	storage(world: World, workflowId: string, { atomicBatch } = NO_CLAIMS): Storage {
 		const tables = { kv: `${workflowId}/kv`, queue: `${workflowId}/queue`, alarm: `${workflowId}/alarm` };
 		const queue = new DurableQueue(world.disk, tables.queue);
 		return {
 			queue,
-			open: (process) => new MemoryDriver(world, process, tables, queue),
+			open: (process) => new MemoryDriver(world, process, tables, queue, atomicBatch),
 			alarm: () => readAlarm(world.disk, tables.alarm),
 			clearAlarm: () => {
-				world.disk.commit(world.outside, "alarm.fire", [{ table: tables.alarm, key: ALARM, value: null }]);
+				world.disk.commit(world.outside, "alarm.fire", [{ table: tables.alarm, key: ALARM, value: null }], {
+					legal: INTACT,
+				});
 			},
 		};
 	},
@@ -48,12 +62,14 @@ function readAlarm(disk: Disk, table: string): number | undefined {
 export class MemoryDriver implements EngineDriver {
 	readonly workerPollInterval = WORKER_POLL_INTERVAL_MS;
 	readonly messageDriver: WorkflowMessageDriver;
+	readonly atomicBatch: boolean;
 	readonly #world: World;
 	readonly #process: Process;
 	readonly #tables: Tables;
 	readonly #queue: DurableQueue;
 
-	constructor(world: World, process: Process, tables: Tables, queue: DurableQueue) {
+	constructor(world: World, process: Process, tables: Tables, queue: DurableQueue, atomicBatch: boolean) {
+		this.atomicBatch = atomicBatch;
 		this.#world = world;
 		this.#process = process;
 		this.#tables = tables;
@@ -87,10 +103,15 @@ export class MemoryDriver implements EngineDriver {
 	}
 
 	batch(writes: KVWrite[]): Promise<void> {
-		return this.#write(
-			"kv.batch",
-			writes.map(({ key, value }) => this.#mutation(key, value)),
-		);
+		const mutations = writes.map(({ key, value }) => this.#mutation(key, value));
+		const beyond = limitOf(writes);
+		return this.#operate("kv.batch", () => {
+			if (beyond !== undefined) {
+				this.#read("kv.batch", `refused: ${beyond}`);
+				throw new StorageLimitError(`kv.batch refused whole: ${beyond}`);
+			}
+			this.#commit("kv.batch", mutations);
+		});
 	}
 
 	batchDelete(keys: Uint8Array[]): Promise<void> {
@@ -190,7 +211,10 @@ export class MemoryDriver implements EngineDriver {
 	/** The mutations hold copies that were made when they were asked for. */
 	#commit(what: string, mutations: readonly Mutation[]): void {
 		const before = this.#world.writes;
-		this.#world.disk.commit(this.#process, what, mutations, true);
+		const { kv } = this.#tables;
+		const ofEngine = mutations[0]?.table === kv;
+		const legal = !ofEngine ? INTACT : this.atomicBatch ? UNDIVIDED : ANY_MEDIUM;
+		this.#world.disk.commit(this.#process, what, mutations, { owned: true, legal });
 		if (this.#world.writes === before) this.#read(what, "nothing to change");
 	}
 
@@ -201,4 +225,12 @@ export class MemoryDriver implements EngineDriver {
 
 function copy(value: Uint8Array | undefined): Uint8Array | null {
 	return value === undefined ? null : value.slice();
+}
+
+/** Which limit a batch is beyond, with both figures; undefined for one that fits. */
+function limitOf(writes: readonly KVWrite[]): string | undefined {
+	if (writes.length > MAX_BATCH_ENTRIES) return `${writes.length} entries, at most ${MAX_BATCH_ENTRIES}`;
+	let bytes = 0;
+	for (const { key, value } of writes) bytes += key.byteLength + value.byteLength;
+	return bytes > MAX_BATCH_BYTES ? `${bytes} bytes, at most ${MAX_BATCH_BYTES}` : undefined;
 }

@@ -4,7 +4,7 @@
  */
 import type { Message } from "@rivetkit/workflow-engine";
 import { Encoder } from "cbor-x";
-import type { Disk } from "../../../sim/world/disk.ts";
+import type { CommitOptions, Disk } from "../../../sim/world/disk.ts";
 import type { Process } from "../../../sim/world/process.ts";
 
 const encoder = new Encoder({ useRecords: false });
@@ -15,6 +15,9 @@ const MESSAGE = "m";
 const PLACE_DIGITS = 8;
 /** Responses of completed messages are stored under `r` + id. */
 const RESPONSE = "r";
+
+/** Appending, taking and completing are whole: the medium may not tear or damage what only this file reads. */
+const INTACT: CommitOptions = { legal: new Set() };
 
 /** Integers below are one byte in CBOR, the integer itself. */
 const SMALL_INTEGERS = 24;
@@ -41,10 +44,15 @@ export class DurableQueue {
 		const place = stored === undefined ? 0 : decodePlace(stored);
 		const key = `${MESSAGE}${String(place).padStart(PLACE_DIGITS, "0")}:${encodeURIComponent(message.name)}:${message.id}`;
 		const { id, name, data, sentAt } = message;
-		const alive = this.#disk.commit(process, "queue.append", [
-			{ table: this.#table, key, value: encoder.encode({ id, name, data, sentAt }) },
-			{ table: this.#table, key: NEXT, value: encodePlace(place + 1) },
-		]);
+		const alive = this.#disk.commit(
+			process,
+			"queue.append",
+			[
+				{ table: this.#table, key, value: encoder.encode({ id, name, data, sentAt }) },
+				{ table: this.#table, key: NEXT, value: encodePlace(place + 1) },
+			],
+			INTACT,
+		);
 		for (const { process, watcher } of [...this.#watchers]) if (process.alive) watcher(message.name);
 		return alive;
 	}
@@ -65,6 +73,7 @@ export class DurableQueue {
 				process,
 				"queue.take",
 				keys.map((key) => ({ table: this.#table, key, value: null })),
+				INTACT,
 			);
 		}
 		return messages;
@@ -74,10 +83,15 @@ export class DurableQueue {
 	complete(process: Process, id: string, response: unknown): void {
 		const found = this.#disk.list(this.#table, MESSAGE).find(({ key }) => parseKey(key).id === id);
 		if (found === undefined) return;
-		this.#disk.commit(process, "queue.complete", [
-			{ table: this.#table, key: found.key, value: null },
-			{ table: this.#table, key: `${RESPONSE}${id}`, value: encoder.encode(response ?? null) },
-		]);
+		this.#disk.commit(
+			process,
+			"queue.complete",
+			[
+				{ table: this.#table, key: found.key, value: null },
+				{ table: this.#table, key: `${RESPONSE}${id}`, value: encoder.encode(response ?? null) },
+			],
+			INTACT,
+		);
 	}
 
 	/** Whether a message with one of the names (any name when empty) is stored. */
@@ -108,6 +122,11 @@ export class DurableQueue {
 	awaited(): readonly string[] | undefined {
 		const waits = [...this.#waits].filter(({ process }) => process.alive);
 		return waits.length === 0 ? undefined : [...new Set(waits.flatMap(({ names }) => names))];
+	}
+
+	/** How many waits of a process, living or not, have not ended. */
+	waitsOf(process: Process): number {
+		return [...this.#waits].filter((wait) => wait.process === process).length;
 	}
 
 	/** Calls the process back at every append, until the returned function is called. */

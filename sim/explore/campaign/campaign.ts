@@ -59,7 +59,7 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 	const recorder = new Recorder(explorer);
 	const tally = new Tally();
 	tally.add(recorder.takeOff());
-	if (explorer.programs.length === 0) {
+	if (explorer.programs.length === 0 && !explorer.generates) {
 		tally.problems.add("no program is left to run");
 		return resultOf(tally.data(), judging, false);
 	}

@@ -3,6 +3,8 @@
  * data, so that one recorder a thread sends what it saw block by block.
  */
 import type { Expectation } from "../../../fixtures/expectations/expectations.ts";
+import { describeChange } from "../../../fixtures/generators/evolve.ts";
+import { isStatementShape, shapeOf, shapesIn } from "../../../fixtures/generators/shapes.ts";
 import type { Program } from "../../../fixtures/programs/program.ts";
 import { findingId, type SearchResult } from "../../../reports/model.ts";
 import { skipped } from "../../../suites/property.ts";
@@ -13,8 +15,9 @@ import type { WorldEvents } from "../../world/history.ts";
 import type { Schedule } from "../../world/schedule.ts";
 import { describeDifference, firstDifference } from "../blame.ts";
 import { type Explorer, idOf, type Judgement } from "../explorer.ts";
+import { reachable, reachedIn } from "./reached.ts";
 import type { Block } from "./shard.ts";
-import { isLesser, type Rank, type Shown, Tally, type TallyData } from "./tally.ts";
+import { bothDisputed, isLesser, type Rank, type Shown, Tally, type TallyData } from "./tally.ts";
 
 /** Every so many seeds one is run twice. */
 const RERUN_EVERY = 97;
@@ -25,7 +28,7 @@ export function rerunOf({ first, step, count }: Block): number[] {
 }
 
 /** Where a run comes from: a seed, the list of known failures (by id of the entry), a file of the corpus, or none of these. */
-type Source = Pick<Shown, "seed" | "listed" | "file">;
+type Source = Pick<Shown, "seed" | "avoided" | "listed" | "file">;
 
 /** What a campaign has to know of a reproducer to try it; its history stays in the file. */
 export interface KeptFailure {
@@ -60,17 +63,25 @@ export class Recorder {
 	}
 
 	take(seed: number): void {
-		const { scenario, program } = this.#explorer.draw(seed);
-		this.takeScenario(scenario, program, seed);
+		const { scenario, program, avoided } = this.#explorer.draw(seed);
+		for (const name of avoided) this.#tally.shape(name).avoided++;
+		this.takeScenario(scenario, program, seed, avoided);
 	}
 
 	/** @returns how it was judged; undefined when the run left its world, which is then a problem of the campaign. */
-	takeScenario(scenario: Scenario, program: Program, seed: number | undefined): Judgement | undefined {
+	takeScenario(
+		scenario: Scenario,
+		program: Program,
+		seed: number | undefined,
+		avoided?: readonly string[],
+	): Judgement | undefined {
 		const judgement = this.#judge(scenario, program);
 		if (judgement === undefined) return undefined;
 		if (seed === undefined || seed % RERUN_EVERY === 0) this.#rerun(judgement, program);
 		this.#count(judgement, program);
-		this.#gather(judgement, program, seed === undefined ? {} : { seed });
+		// Where nothing is avoided a seed says it all.
+		const taken = this.#explorer.avoided.length === 0 || avoided === undefined ? {} : { avoided };
+		this.#gather(judgement, program, seed === undefined ? {} : { seed, ...taken });
 		return judgement;
 	}
 
@@ -121,6 +132,8 @@ export class Recorder {
 		const tally = new Tally();
 		for (const { id } of this.#explorer.properties) tally.property(id);
 		for (const kind of this.#explorer.faults) tally.fault(kind);
+		for (const name of this.#explorer.avoided) tally.shape(name);
+		if (this.#explorer.generates) for (const what of reachable(this.#explorer.kinds)) tally.generated.set(what, 0);
 		return tally;
 	}
 
@@ -164,19 +177,37 @@ export class Recorder {
 		}
 		const programEntry = tally.program(program.name);
 		programEntry.runs++;
-		const { writes } = this.#explorer.reference(program, run.scenario.hosting.mode);
-		programEntry.writes = Math.max(programEntry.writes, writes);
+		// Each generated program is another: there are no writes that all of them have.
+		if (program.statements === undefined) {
+			const { writes } = this.#explorer.reference(program, run.scenario.hosting.mode);
+			programEntry.writes = Math.max(programEntry.writes, writes);
+		} else {
+			for (const what of reachedIn(run)) tally.generated.set(what, (tally.generated.get(what) ?? 0) + 1);
+		}
+		this.#countShapes(run.scenario);
 		run.scenario.faults.forEach((fault, i) => {
 			const entry = tally.fault(fault.kind);
 			entry.planned++;
 			if (unfired.includes(i)) return;
 			entry.fired++;
-			if ("write" in fault) programEntry.crashedAt.add(fault.write);
+			if ("write" in fault && program.statements === undefined) programEntry.crashedAt.add(fault.write);
 		});
 		for (const { data } of run.of("fault")) {
 			const { index, window } = data as WorldEvents["fault"];
 			const fault = run.scenario.faults[index] as Fault;
 			tally.fault(fault.kind).windows.add(`${program.name} ${window} ${describeFault(fault)}`);
+		}
+	}
+
+	/** Which of the shapes that seeds avoid this run had. */
+	#countShapes(scenario: Scenario): void {
+		const names = this.#explorer.avoided;
+		if (names.length === 0) return;
+		const inStatements = shapesIn(scenario.statements ?? [], names);
+		for (const name of names) {
+			const shape = shapeOf(name);
+			if (shape === undefined) continue;
+			if (isStatementShape(shape) ? inStatements.has(name) : shape.is(scenario)) this.#tally.shape(name).ran++;
 		}
 	}
 
@@ -187,12 +218,15 @@ export class Recorder {
 	#gather({ run, violations }: Judgement, program: Program, source: Source, own?: string): Set<string> {
 		const shown = new Set<string>();
 		const isKept = source.listed !== undefined || source.file !== undefined;
-		for (const { property, violation } of violations) {
+		// What is not disputed speaks for a run that breaks a property in both ways.
+		const clearFirst = [...violations].sort((a, b) => Number(isDisputed(a)) - Number(isDisputed(b)));
+		for (const { property, violation } of clearFirst) {
 			const id = idOf({ property, violation });
 			if (shown.has(id)) continue;
 			shown.add(id);
 			const size = run.fired.size * 1_000_000 + run.history.events.length;
 			const finding = this.#tally.finding(property.id, violation.kind);
+			finding.disputed = bothDisputed(finding.disputed, violation.disputed ?? false);
 			const { seed } = source;
 			const rank: Rank = { size, ...(seed === undefined ? {} : { seed }), scenario: run.scenario };
 			const example = (): Shown => ({
@@ -223,15 +257,21 @@ export class Recorder {
 	}
 }
 
+function isDisputed({ violation }: Judgement["violations"][number]): boolean {
+	return violation.disputed !== undefined;
+}
+
 /** What was done to a run, a line each: how it was hosted, how slow its storage was, and the faults that struck. */
 export function conditionsOf(scenario: Scenario, fired: ReadonlySet<number>): string[] {
-	const { hosting, latency, faults, schedule } = scenario;
+	const { hosting, latency, faults, schedule, change, startedWith } = scenario;
 	const wakes =
 		hosting.mode === "yield"
 			? `, ${hosting.coldWake ? "a new process for each wake" : "one process for all wakes"}`
 			: "";
 	const lines = [`${hosting.mode} hosting${wakes}`];
 	if (latency.maxMs > 0) lines.push(`storage takes ${latency.minMs} to ${latency.maxMs + latency.answerMaxMs} ms`);
+	if (startedWith !== undefined) lines.push(`started with a value: ${startedWith}`);
+	if (change !== undefined) lines.push(`from the second process on ${describeChange(change)}`);
 	if (schedule !== undefined) lines.push(describeSchedule(schedule));
 	faults.forEach((fault, i) => {
 		if (fired.has(i)) lines.push(describeFault(fault));

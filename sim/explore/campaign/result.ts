@@ -1,10 +1,14 @@
 /** From a tally to what is reported: findings with their verdicts, a result for each property, coverage, and the verdict of it all. */
 import type { Expectation } from "../../../fixtures/expectations/expectations.ts";
+import { GENERATED } from "../../../fixtures/generators/interpret.ts";
+import { shapeOf } from "../../../fixtures/generators/shapes.ts";
 import {
+	type AvoidedResult,
 	type Example,
 	type FaultResult,
 	type Finding,
 	findingId,
+	type GeneratedResult,
 	type ProgramResult,
 	type PropertyResult,
 	type SearchResult,
@@ -12,6 +16,7 @@ import {
 } from "../../../reports/model.ts";
 import { PROPERTIES, SUITES } from "../../../suites/index.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
+import { generatedResult } from "./reached.ts";
 import { type Counts, type FoundData, isLesser, type Shown, type TallyData } from "./tally.ts";
 
 export interface CampaignResult {
@@ -24,6 +29,8 @@ export interface CampaignResult {
 	readonly properties: readonly PropertyResult[];
 	readonly faults: readonly FaultResult[];
 	readonly programs: readonly ProgramResult[];
+	readonly generated?: GeneratedResult;
+	readonly avoided?: readonly AvoidedResult[];
 	readonly searches: readonly SearchResult[];
 	readonly counts: Readonly<Counts>;
 	readonly virtualMs: number;
@@ -36,7 +43,8 @@ export type Listed = Omit<Expectation, "scenario">;
 
 /** The commands that show a run again. */
 export interface Commands {
-	commandFor(seed: number): string;
+	/** @param avoided shapes that were taken out of what the seed drew; absent where nothing is avoided. */
+	commandFor(seed: number, avoided?: readonly string[]): string;
 	/** For the run kept with a known failure. */
 	commandForKnown(id: string): string;
 	/** For the run kept in a file. */
@@ -58,15 +66,22 @@ export function resultOf(tally: TallyData, judging: Judging, interrupted: boolea
 	const findings: Finding[] = tally.fixed.flatMap((id) => {
 		const entry = expected.get(id);
 		if (entry === undefined) return [];
-		const { property, kind, reason } = entry;
-		return [{ id, property, kind, verdict: "fixed", runs: 0, programs: [], reason }];
+		const { property, kind, reason, affects } = entry;
+		return [
+			{
+				...{ id, property, kind, verdict: "fixed", runs: 0, programs: [], reason },
+				...(affects === undefined ? {} : { affects }),
+			},
+		];
 	});
 	for (const [id, found] of Object.entries(tally.findings)) {
 		const entry = expected.get(id);
 		const shown = exampleOf(found, entry === undefined);
 		if (shown !== undefined) examples.set(id, shown);
+		const disputed = entry?.disputed ?? found.disputed;
+		const verdict = disputed !== undefined ? "disputed" : entry === undefined ? "fail" : "known";
 		findings.push({
-			...{ id, property: found.property, kind: found.kind, verdict: entry === undefined ? "fail" : "known" },
+			...{ id, property: found.property, kind: found.kind, verdict },
 			runs: found.runs,
 			programs: Object.entries(found.programs)
 				.sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
@@ -74,6 +89,8 @@ export function resultOf(tally: TallyData, judging: Judging, interrupted: boolea
 			...(shown === undefined ? {} : { example: asExample(shown, commandOf(id, shown, found, entry, judging)) }),
 			...(entry === undefined ? {} : { reason: entry.reason }),
 			...(entry?.link === undefined ? {} : { link: entry.link }),
+			...(disputed === undefined ? {} : { disputed }),
+			...(entry?.affects === undefined ? {} : { affects: entry.affects }),
 		});
 	}
 	findings.sort((a, b) => ORDER.indexOf(a.verdict) - ORDER.indexOf(b.verdict) || (a.id < b.id ? -1 : 1));
@@ -84,15 +101,32 @@ export function resultOf(tally: TallyData, judging: Judging, interrupted: boolea
 		scenarios: new Map([...examples].map(([id, { scenario }]) => [id, scenario])),
 		properties: propertyResults(tally, findings),
 		faults: Object.entries(tally.faults).map(([kind, entry]) => ({ kind, ...entry, windows: entry.windows.length })),
-		programs: Object.entries(tally.programs).map(([name, entry]) => ({
-			...{ name, ...entry },
-			crashedAt: entry.crashedAt.length,
+		programs: Object.entries(tally.programs).map(([name, { runs, writes, crashedAt }]) => ({
+			...{ name, runs },
+			...(name === GENERATED ? {} : { writes, crashedAt: crashedAt.length }),
 		})),
+		...generatedOf(tally),
+		...avoidedOf(tally, judging.expectations),
 		searches: Object.values(tally.searches),
 		counts: tally.counts,
 		virtualMs: tally.virtualMs,
 		tally,
 	};
+}
+
+function generatedOf({ programs, generated }: TallyData): { generated?: GeneratedResult } {
+	const runs = programs[GENERATED]?.runs ?? 0;
+	return runs === 0 ? {} : { generated: generatedResult(runs, generated) };
+}
+
+/** What was avoided, and because of which entries: of those that poison a shape, whether they were judged by or not. */
+function avoidedOf({ avoided }: TallyData, expectations: readonly Listed[]): { avoided?: readonly AvoidedResult[] } {
+	const shapes = Object.entries(avoided).map(([shape, counts]) => ({
+		...{ shape, meaning: shapeOf(shape)?.meaning ?? "" },
+		entries: expectations.filter(({ avoids }) => avoids?.includes(shape)).map(findingId),
+		...counts,
+	}));
+	return shapes.length === 0 ? {} : { avoided: shapes };
 }
 
 /** The listed failures of properties that were judged by, by id. */
@@ -102,7 +136,7 @@ export function expectedOf<T extends Listed>(tally: Pick<TallyData, "checked">, 
 }
 
 /** Worst first. */
-const ORDER: readonly Verdict[] = ["fail", "fixed", "known", "pass"];
+const ORDER: readonly Verdict[] = ["fail", "fixed", "known", "disputed", "pass"];
 /** Fewer than so many planned faults of a kind prove nothing by not striking. */
 const ENOUGH_PLANNED = 50;
 /** So many seeds draw every kind that they may draw. */
@@ -138,7 +172,9 @@ function commandOf(id: string, shown: Shown, { kept }: FoundData, entry: Listed 
 	if (entry === undefined && file !== undefined && kept?.file === file) return judging.commandForFile(file);
 	if (shown.file !== undefined) return judging.commandForFile(shown.file);
 	if (shown.listed !== undefined) return judging.commandForKnown(shown.listed);
-	return shown.seed === undefined ? judging.commandForScenario(shown.scenario) : judging.commandFor(shown.seed);
+	return shown.seed === undefined
+		? judging.commandForScenario(shown.scenario)
+		: judging.commandFor(shown.seed, shown.avoided);
 }
 
 function asExample({ seed, program, conditions, message, digest }: Shown, command: string): Example {

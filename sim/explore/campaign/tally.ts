@@ -22,6 +22,8 @@ export interface Shown {
 	readonly conditions: readonly string[];
 	readonly message: string;
 	readonly digest: string;
+	/** Shapes that were taken out of what the seed drew. */
+	readonly avoided?: readonly string[];
 }
 
 export interface FoundData {
@@ -35,6 +37,8 @@ export interface FoundData {
 	readonly least?: Shown;
 	/** The run kept with a list or in a corpus that showed it before any seed was tried. */
 	readonly kept?: Shown;
+	/** Why the promise is a matter of reading; absent as soon as one run shows it in a way that is not. */
+	readonly disputed?: string;
 }
 
 export interface Counts {
@@ -61,6 +65,10 @@ export interface TallyData {
 	readonly checked: Readonly<Record<string, { checked: number; skipped: Readonly<Record<string, number>> }>>;
 	readonly faults: Readonly<Record<string, { planned: number; fired: number; windows: readonly string[] }>>;
 	readonly programs: Readonly<Record<string, { runs: number; writes: number; crashedAt: readonly number[] }>>;
+	/** What ran of generated programs, by `Reached`; counts of runs. */
+	readonly generated: Readonly<Record<string, number>>;
+	/** By shape that seeds avoid: of how many it was taken out, and how many runs had it. */
+	readonly avoided: Readonly<Record<string, { avoided: number; ran: number }>>;
 	readonly findings: Readonly<Record<string, FoundData>>;
 	/** What was searched, by kind, program and mode; of two parts of one search the later stays. */
 	readonly searches: Readonly<Record<string, SearchResult>>;
@@ -78,6 +86,8 @@ interface Found {
 	readonly programs: Map<string, number>;
 	least: Shown | undefined;
 	kept: Shown | undefined;
+	/** `undefined` before the first run. */
+	disputed: string | false | undefined;
 }
 
 export class Tally {
@@ -96,6 +106,8 @@ export class Tally {
 	readonly checked = new Map<string, { checked: number; skipped: Map<string, number> }>();
 	readonly faults = new Map<string, { planned: number; fired: number; windows: Set<string> }>();
 	readonly programs = new Map<string, { runs: number; writes: number; crashedAt: Set<number> }>();
+	readonly generated = new Map<string, number>();
+	readonly avoided = new Map<string, { avoided: number; ran: number }>();
 	readonly findings = new Map<string, Found>();
 	readonly searches = new Map<string, SearchResult>();
 	readonly fixed = new Set<string>();
@@ -113,10 +125,14 @@ export class Tally {
 		return getOrInsert(this.programs, name, () => ({ runs: 0, writes: 0, crashedAt: new Set() }));
 	}
 
+	shape(name: string): { avoided: number; ran: number } {
+		return getOrInsert(this.avoided, name, () => ({ avoided: 0, ran: 0 }));
+	}
+
 	finding(property: string, kind: string): Found {
 		return getOrInsert(this.findings, findingId({ property, kind }), () => ({
 			...{ property, kind },
-			...{ runs: 0, programs: new Map(), least: undefined, kept: undefined },
+			...{ runs: 0, programs: new Map(), least: undefined, kept: undefined, disputed: undefined },
 		}));
 	}
 
@@ -158,12 +174,19 @@ export class Tally {
 			entry.writes = Math.max(entry.writes, writes);
 			addAll(entry.crashedAt, crashedAt);
 		}
-		for (const { property, kind, runs, programs, least, kept } of Object.values(data.findings)) {
+		addCounts(this.generated, data.generated);
+		for (const [name, { avoided, ran }] of Object.entries(data.avoided)) {
+			const entry = this.shape(name);
+			entry.avoided += avoided;
+			entry.ran += ran;
+		}
+		for (const { property, kind, runs, programs, least, kept, disputed } of Object.values(data.findings)) {
 			const entry = this.finding(property, kind);
 			entry.runs += runs;
 			addCounts(entry.programs, programs);
 			entry.least = lesser(entry.least, least);
 			entry.kept = lesser(entry.kept, kept);
+			entry.disputed = bothDisputed(entry.disputed, disputed ?? false);
 		}
 		for (const result of Object.values(data.searches)) this.search(result);
 		addAll(this.fixed, data.fixed);
@@ -181,10 +204,13 @@ export class Tally {
 				...{ runs, writes },
 				crashedAt: [...crashedAt].sort((a, b) => a - b),
 			})),
-			findings: record(this.findings, ({ property, kind, runs, programs, least, kept }) => ({
+			generated: record(this.generated, (n) => n),
+			avoided: record(this.avoided, (entry) => ({ ...entry })),
+			findings: record(this.findings, ({ property, kind, runs, programs, least, kept, disputed }) => ({
 				...{ property, kind, runs, programs: record(programs, (n) => n) },
 				...(least === undefined ? {} : { least }),
 				...(kept === undefined ? {} : { kept }),
+				...(disputed === undefined || disputed === false ? {} : { disputed }),
 			})),
 			searches: record(this.searches, (result) => result),
 			fixed: sorted(this.fixed),
@@ -225,6 +251,13 @@ function lesser(a: Shown | undefined, b: Shown | undefined): Shown | undefined {
 	if (isLesser(b, a)) return b;
 	const word = ({ digest, listed = "", file = "" }: Shown) => `${digest} ${listed} ${file}`;
 	return word(b) < word(a) ? b : a;
+}
+
+/** What is disputed in some runs only is none; of two reasons the first in the alphabet stays. */
+export function bothDisputed(a: string | false | undefined, b: string | false): string | false {
+	if (a === undefined) return b;
+	if (a === false || b === false) return false;
+	return a < b ? a : b;
 }
 
 function addAll<T>(set: Set<T>, items: readonly T[]): void {

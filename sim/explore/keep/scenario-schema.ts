@@ -5,10 +5,12 @@
  */
 import * as v from "valibot";
 import type { Hosting } from "../../../drivers/engine/host.ts";
-import type { Statement } from "../../../fixtures/generators/statement.ts";
+import { CHANGE_KINDS, type Change } from "../../../fixtures/generators/evolve.ts";
+import { type Branch, ORIGINAL_KINDS, type Statement, THROWS } from "../../../fixtures/generators/statement.ts";
+import { VALUE_KINDS } from "../../../fixtures/generators/values.ts";
 import type { ProgramInput } from "../../../fixtures/programs/program.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
-import type { Fault, FaultKind, Latency } from "../../world/faults.ts";
+import { DAMAGES, type Fault, type FaultKind, type Latency } from "../../world/faults.ts";
 import type { Schedule } from "../../world/schedule.ts";
 
 /** An object with every field of `T` and no other. */
@@ -38,38 +40,106 @@ const FAULTS = {
 		}),
 	]),
 	evict: fields<OfKind<Fault, "evict">>()({ kind: v.literal("evict"), event: count }),
+	cancel: fields<OfKind<Fault, "cancel">>()({ kind: v.literal("cancel"), event: count }),
+	wake: fields<OfKind<Fault, "wake">>()({ kind: v.literal("wake"), event: count }),
+	read: fields<OfKind<Fault, "read">>()({ kind: v.literal("read"), event: count }),
+	recover: fields<OfKind<Fault, "recover">>()({ kind: v.literal("recover"), event: count }),
+	message: fields<OfKind<Fault, "message">>()({ kind: v.literal("message"), event: count, which: count }),
+	"replay-from": fields<OfKind<Fault, "replay-from">>()({ kind: v.literal("replay-from"), event: count, step: count }),
+	alarm: fields<OfKind<Fault, "alarm">>()({
+		kind: v.literal("alarm"),
+		alarm: count,
+		how: v.picklist(["lost", "late", "early", "twice"]),
+		ms: milliseconds,
+	}),
 	slow: fields<OfKind<Fault, "slow">>()({ kind: v.literal("slow"), operation: count, ms: milliseconds }),
 	torn: fields<OfKind<Fault, "torn">>()({ kind: v.literal("torn"), write: count, kept: counts }),
 	refused: fields<OfKind<Fault, "refused">>()({ kind: v.literal("refused"), operation: count }),
 	"lost-ack": fields<OfKind<Fault, "lost-ack">>()({ kind: v.literal("lost-ack"), operation: count }),
+	hung: fields<OfKind<Fault, "hung">>()({ kind: v.literal("hung"), operation: count }),
+	corrupt: fields<OfKind<Fault, "corrupt">>()({
+		kind: v.literal("corrupt"),
+		write: count,
+		place: count,
+		how: v.picklist(DAMAGES),
+		at: count,
+	}),
 	"power-loss": fields<OfKind<Fault, "power-loss">>()({ kind: v.literal("power-loss"), write: count, lost: count }),
 } satisfies Record<FaultKind, v.GenericSchema>;
 
 const statements: v.GenericSchema = v.lazy(() => v.array(ofKind(STATEMENTS)));
 
+const duration = v.union([v.number(), v.picklist(["NaN", "Infinity", "-Infinity"])]);
+
+const stepRules = {
+	name: v.string(),
+	returns: v.exactOptional(v.picklist(VALUE_KINDS)),
+	changed: v.exactOptional(v.boolean()),
+	ephemeral: v.exactOptional(v.boolean()),
+	failures: v.exactOptional(v.union([count, v.literal("always")])),
+	throws: v.exactOptional(v.picklist(THROWS)),
+	maxRetries: v.exactOptional(count),
+	slowMs: v.exactOptional(milliseconds),
+	timeoutMs: v.exactOptional(duration),
+	retryOnTimeout: v.exactOptional(v.boolean()),
+	compensation: v.exactOptional(v.strictObject({ failures: v.exactOptional(count) })),
+};
+
+const branches = v.array(fields<Branch>()({ name: v.string(), body: statements }));
+
 const STATEMENTS = {
-	step: fields<OfKind<Statement, "step">>()({
-		kind: v.literal("step"),
-		name: v.string(),
-		failures: v.exactOptional(count),
-		ephemeral: v.exactOptional(v.boolean()),
+	step: fields<OfKind<Statement, "step">>()({ kind: v.literal("step"), ...stepRules }),
+	"try-step": fields<OfKind<Statement, "try-step">>()({
+		kind: v.literal("try-step"),
+		catch: v.exactOptional(v.array(v.picklist(["critical", "timeout", "exhausted", "rollback"]))),
+		...stepRules,
 	}),
-	sleep: fields<OfKind<Statement, "sleep">>()({ kind: v.literal("sleep"), name: v.string(), ms: milliseconds }),
+	try: fields<OfKind<Statement, "try">>()({
+		kind: v.literal("try"),
+		name: v.string(),
+		catch: v.exactOptional(v.array(v.picklist(["step", "join", "race", "rollback"]))),
+		body: statements,
+	}),
+	sleep: fields<OfKind<Statement, "sleep">>()({
+		kind: v.literal("sleep"),
+		name: v.string(),
+		ms: duration,
+		until: v.exactOptional(v.boolean()),
+	}),
 	receive: fields<OfKind<Statement, "receive">>()({
 		kind: v.literal("receive"),
 		name: v.string(),
-		message: v.string(),
+		messages: v.array(v.string()),
+		count: v.exactOptional(count),
+		timeoutMs: v.exactOptional(duration),
+		completable: v.exactOptional(v.picklist(["once", "twice", "never"])),
+		changed: v.exactOptional(v.boolean()),
 	}),
+	send: fields<OfKind<Statement, "send">>()({ kind: v.literal("send"), name: v.string(), message: v.string() }),
 	loop: fields<OfKind<Statement, "loop">>()({
 		kind: v.literal("loop"),
 		name: v.string(),
 		times: count,
+		state: v.exactOptional(v.picklist(["changed", "void"])),
+		returns: v.exactOptional(v.picklist(VALUE_KINDS)),
+		holds: v.exactOptional(v.picklist(VALUE_KINDS)),
+		prune: v.exactOptional(v.strictObject({ every: count, keep: count })),
 		body: statements,
 	}),
-	join: fields<OfKind<Statement, "join">>()({
-		kind: v.literal("join"),
+	join: fields<OfKind<Statement, "join">>()({ kind: v.literal("join"), name: v.string(), branches }),
+	race: fields<OfKind<Statement, "race">>()({ kind: v.literal("race"), name: v.string(), branches }),
+	checkpoint: fields<OfKind<Statement, "checkpoint">>()({ kind: v.literal("checkpoint"), name: v.string() }),
+	overlap: fields<OfKind<Statement, "overlap">>()({ kind: v.literal("overlap"), name: v.string() }),
+	removed: fields<OfKind<Statement, "removed">>()({
+		kind: v.literal("removed"),
 		name: v.string(),
-		branches: v.array(statements),
+		original: v.picklist(ORIGINAL_KINDS),
+	}),
+	version: fields<OfKind<Statement, "version">>()({
+		kind: v.literal("version"),
+		name: v.string(),
+		latest: count,
+		gates: v.exactOptional(v.boolean()),
 	}),
 } satisfies Record<Statement["kind"], v.GenericSchema>;
 
@@ -92,11 +162,14 @@ export const SCENARIO = fields<Scenario>()({
 	program: v.string(),
 	statements: v.exactOptional(statements),
 	inputs: v.exactOptional(v.array(fields<ProgramInput>()({ atMs: milliseconds, name: v.string(), body: v.unknown() }))),
+	startedWith: v.exactOptional(v.picklist(VALUE_KINDS)),
+	change: v.exactOptional(fields<Change>()({ kind: v.picklist(CHANGE_KINDS), at: v.string() })),
 	seed: v.string(),
 	hosting: fields<Hosting>()({ mode: v.picklist(["live", "yield"]), restartMs: milliseconds, coldWake: v.boolean() }),
 	latency: fields<Latency>()({ minMs: milliseconds, maxMs: milliseconds, answerMaxMs: milliseconds }),
 	inFlight: v.picklist(["lost", "drawn"]),
 	faults: v.array(ofKind(FAULTS)),
+	atomicBatch: v.exactOptional(v.literal(true)),
 	schedule: v.exactOptional(ofKind(SCHEDULES)),
 });
 

@@ -32,6 +32,8 @@ export interface CrashSearchOptions {
 	/** Each run made, judged. */
 	readonly onJudged: (judgement: Judgement) => void;
 	readonly onProblem: (problem: string) => void;
+	/** Each distinct state, as it is come to for the first time. */
+	readonly onState?: (faults: FaultPlan, snapshot: Snapshot) => void;
 }
 
 /** One distinct crash state. */
@@ -274,6 +276,7 @@ export class CrashSearch {
 				const node = newNode(faults, snapshot, window);
 				this.#nodes.set(key, node);
 				this.#queue.push(node);
+				this.#options.onState?.(faults, snapshot);
 				continue;
 			}
 			if (window === undefined && known.window !== undefined) {

@@ -8,6 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import type { HostState } from "../../../drivers/engine/host.ts";
+import { render } from "../../../drivers/engine/render.ts";
 import { getOrInsert } from "../../world/collections.ts";
 import { type DiskImage, keyFromBytes } from "../../world/disk.ts";
 import type { PendingTask } from "../../world/state.ts";
@@ -61,7 +62,7 @@ export class StateKeys {
 		}
 		for (const [label, count] of [...counts].sort(byName)) texts.push(`*${sized(label)}${count}`);
 		for (const { at, name, argument } of tasks) texts.push(`!${sized(name)}${argument} at ${at}`);
-		texts.push(`${nowMs} ${host.rejections} ${host.revisited} ${JSON.stringify(host.outcome)}`);
+		texts.push(`${nowMs} ${host.rejections} ${host.revisited} ${render(host.outcome)}`);
 		return createHash("sha256").update(texts.join("\0")).digest("base64");
 	}
 

@@ -22,10 +22,11 @@ interface Mark {
 	readonly write: number;
 	readonly event: number;
 	readonly operation: number;
+	readonly alarm: number;
 }
 
 /** The coordinates faults have; each fault has one of them. */
-const COORDINATES = ["write", "event", "operation"] as const;
+const COORDINATES = ["write", "event", "operation", "alarm"] as const;
 type Coordinate = (typeof COORDINATES)[number];
 
 /** A planned fault and how to find its place. */
@@ -60,9 +61,9 @@ export class Tracer {
 		this.target = {
 			...target,
 			storage: changed(storage, {
-				storage: (world, workflowId) => {
+				storage: (world, ...opened) => {
 					this.#listen(world);
-					return storage.storage(world, workflowId);
+					return storage.storage(world, ...opened);
 				},
 			}),
 		};
@@ -131,7 +132,8 @@ export class Tracer {
 			if (world.history.events.length === index) return;
 			const { key = "" } = (data ?? {}) as { key?: string };
 			if (key === "" && !KEYLESS.has(kind)) return;
-			marks.push({ kind, key, index, write: world.writes, event: world.events, operation: world.operations });
+			const { writes: write, events: event, operations: operation, alarms: alarm } = world;
+			marks.push({ kind, key, index, write, event, operation, alarm });
 		};
 	}
 }
@@ -185,7 +187,8 @@ export function coordinateOf(fault: Fault): Coordinate {
 /** The number in the coordinate of the fault. */
 export function placeOf(fault: Fault): number {
 	if ("write" in fault) return fault.write;
-	return "event" in fault ? fault.event : fault.operation;
+	if ("event" in fault) return fault.event;
+	return "alarm" in fault ? fault.alarm : fault.operation;
 }
 
 /** The name of a statement in its key, without what is around it and without the number of an iteration. */

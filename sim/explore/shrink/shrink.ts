@@ -14,11 +14,13 @@ import {
 	isWellFormed,
 	lessened,
 	replaced,
+	shortened,
 	statementAt,
 	unwrapped,
 } from "../../../fixtures/generators/edit.ts";
-import { countStatements } from "../../../fixtures/generators/interpret.ts";
+import { firstReleaseOf } from "../../../fixtures/generators/interpret.ts";
 import type { Statement } from "../../../fixtures/generators/statement.ts";
+import { countStatements } from "../../../fixtures/generators/statement.ts";
 import type { Program, ProgramInput } from "../../../fixtures/programs/program.ts";
 import { execute, type Run } from "../../../suites/run.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
@@ -186,7 +188,9 @@ class BoundedExplorer extends Explorer {
 		this.#references.set(program, runs);
 		const { boundMs } = this;
 		const options = boundMs === undefined ? {} : { untilMs: boundMs };
-		return getOrInsert(runs, mode, () => execute(referenceScenario(program, mode), program, this.target, options));
+		return getOrInsert(runs, mode, () =>
+			execute(referenceScenario(program, mode), firstReleaseOf(program), this.target, options),
+		);
 	}
 
 	/** Whether the uninterrupted run is there already. */
@@ -241,7 +245,13 @@ class Search {
 	}
 
 	programOf(scenario: Scenario): Program {
-		const key = JSON.stringify([scenario.program, scenario.statements, scenario.inputs]);
+		const key = JSON.stringify([
+			scenario.program,
+			scenario.statements,
+			scenario.inputs,
+			scenario.change,
+			scenario.startedWith,
+		]);
 		const kept = this.#programs.get(key);
 		if (kept !== undefined) return kept;
 		const program = this.#original.programOf(scenario);
@@ -272,7 +282,7 @@ class Search {
 	readonly #structure: readonly (() => Steps)[] = [
 		() => this.#dropFaults(),
 		() => this.#dropStatements(),
-		() => this.#rewrite((statement) => [...opened(statement), ...asLists(work(statement))]),
+		() => this.#rewrite((statement) => [...opened(statement), ...asLists(lessened(statement))]),
 		() => this.#dropMessages(),
 	];
 
@@ -280,7 +290,7 @@ class Search {
 	readonly #details: readonly (() => Steps)[] = [
 		() => this.#surroundings(),
 		() => this.#simplifyFaults(),
-		() => this.#rewrite((statement) => asLists(statement.kind === "sleep" ? lessened(statement) : [])),
+		() => this.#rewrite((statement) => asLists(shortened(statement))),
 		() => this.#simplifyMessages(),
 		() => this.#comeEarlier(),
 	];
@@ -549,10 +559,15 @@ class Search {
 		return judgement.unfired.length === 0 && this.#isSmaller(scenario) && this.#fails(judgement);
 	}
 
-	#fails({ violations }: Judgement): boolean {
-		return violations.some(
-			({ property, violation }) => property.id === this.#failure.property && violation.kind === this.#failure.kind,
-		);
+	#fails({ run, violations }: Judgement): boolean {
+		const isFailure = ({ property, violation }: Judgement["violations"][number]) =>
+			property.id === this.#failure.property && violation.kind === this.#failure.kind;
+		const shown = violations.find(isFailure);
+		if (shown === undefined) return false;
+		// What is silent where another property has something to say must be judged beside the others.
+		const { property, violation } = shown;
+		const isResidual = property.residual === true || violation.residual === true;
+		return !isResidual || this.#original.judgeRun(run).violations.some(isFailure);
 	}
 
 	#isSmaller(scenario: Scenario): boolean {
@@ -571,18 +586,13 @@ class Search {
 
 /** How far the coordinate of a fault goes in a run. */
 function lastPlace(fault: Fault, run: Run): number {
-	return { write: run.writes, event: run.events, operation: run.operations }[coordinateOf(fault)];
+	return { write: run.writes, event: run.events, operation: run.operations, alarm: run.alarms }[coordinateOf(fault)];
 }
 
 /** What is inside a statement in its place, when there is something. */
 function opened(statement: Statement): readonly (readonly Statement[])[] {
 	const inside = unwrapped(statement);
 	return inside.length === 0 ? [] : [inside];
-}
-
-/** Statements that do less than this one; sleeps apart, whose length is a detail. */
-function work(statement: Statement): readonly Statement[] {
-	return statement.kind === "sleep" ? [] : lessened(statement);
 }
 
 function asLists(statements: readonly Statement[]): readonly (readonly Statement[])[] {

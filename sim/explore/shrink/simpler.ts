@@ -3,12 +3,12 @@
  * simplest first. The search that uses them is shrink.ts.
  */
 import { sleepOf, smaller, workOf } from "../../../fixtures/generators/edit.ts";
-import { countStatements } from "../../../fixtures/generators/interpret.ts";
+import { countStatements } from "../../../fixtures/generators/statement.ts";
 import type { ProgramInput } from "../../../fixtures/programs/program.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
 import { type Fault, type FaultKind, type Latency, NO_LATENCY } from "../../world/faults.ts";
 import type { Schedule } from "../../world/schedule.ts";
-import { placeOf } from "./anchor.ts";
+import { coordinateOf, placeOf } from "./anchor.ts";
 
 /**
  * How big a scenario is: natural numbers, compared from the first, so that nothing gets smaller for ever. In this order:
@@ -21,6 +21,8 @@ import { placeOf } from "./anchor.ts";
 export function sizeOf(scenario: Scenario, inputs: readonly ProgramInput[]): readonly number[] {
 	const { statements = [], faults, hosting, latency, inFlight, schedule, seed } = scenario;
 	const unlike = [
+		scenario.change !== undefined,
+		scenario.startedWith !== undefined,
 		schedule !== undefined,
 		latency.maxMs > 0 || latency.answerMaxMs > 0,
 		inFlight === "drawn",
@@ -51,34 +53,40 @@ export function isSmaller(a: readonly number[], b: readonly number[]): boolean {
 }
 
 /** How much has to be said to explain a fault of that kind. */
-const WEIGHTS: Readonly<Record<FaultKind, number>> = {
+const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = {
 	crash: 0,
 	evict: 1,
+	cancel: 1,
+	wake: 1,
+	read: 1,
+	recover: 1,
+	message: 1,
+	"replay-from": 1,
+	alarm: 2,
 	slow: 1,
 	refused: 2,
 	"lost-ack": 2,
+	hung: 2,
 	"power-loss": 3,
 	torn: 3,
+	corrupt: 3,
 };
+/** Of kinds that are not named above. */
+const USUAL_WEIGHT = 2;
 
 function weightOf(fault: Fault): number {
 	const late = fault.kind === "crash" && fault.late !== undefined ? 1 : 0;
-	return WEIGHTS[fault.kind] + (fault.kind === "crash" && "event" in fault ? 1 : 0) + late;
+	return (WEIGHTS[fault.kind] ?? USUAL_WEIGHT) + (fault.kind === "crash" && "event" in fault ? 1 : 0) + late;
 }
 
+/** How much a fault does: what it lists, and every number that is not its place. */
 function amountOf(fault: Fault): number {
-	switch (fault.kind) {
-		case "crash":
-			return fault.late?.length ?? 0;
-		case "slow":
-			return fault.ms;
-		case "torn":
-			return fault.kept.length;
-		case "power-loss":
-			return fault.lost;
-		default:
-			return 0;
-	}
+	return sum(
+		Object.entries(fault).map(([field, value]) => {
+			if (Array.isArray(value)) return value.length;
+			return typeof value === "number" && field !== coordinateOf(fault) ? value : 0;
+		}),
+	);
 }
 
 /** The place of a fault in half places, since a crash after a write comes later than one before it. */
@@ -109,7 +117,12 @@ export function simplerFaults(fault: Fault, writes: number): readonly Fault[] {
 			return [...("event" in fault ? crashes : []), ...(late === undefined ? [] : [plain, ...fewer])];
 		}
 		case "slow":
+		case "alarm":
 			return smaller(fault.ms, 1).map((ms) => ({ ...fault, ms }));
+		case "message":
+			return smaller(fault.which, 0).map((which) => ({ ...fault, which }));
+		case "replay-from":
+			return smaller(fault.step, 0).map((step) => ({ ...fault, step }));
 		case "torn":
 			return [
 				...crashes,
@@ -117,9 +130,22 @@ export function simplerFaults(fault: Fault, writes: number): readonly Fault[] {
 			];
 		case "power-loss":
 			return [...crashes, ...smaller(fault.lost, 1).map((lost) => ({ ...fault, lost }))];
-		default:
+		case "evict":
+		case "refused":
+		case "lost-ack":
 			return [];
+		default:
+			return [...crashes, ...withLess(fault)];
 	}
+}
+
+/** The fault, of a kind that nothing is known of here, with less of each number that is not its place. */
+function withLess(fault: Fault): readonly Fault[] {
+	return Object.entries(fault).flatMap(([field, value]) =>
+		typeof value === "number" && field !== coordinateOf(fault)
+			? smaller(value, 1).map((less) => ({ ...(fault as Fault), [field]: less }))
+			: [],
+	);
 }
 
 /** A crash with what was in flight taking effect or not as told, instead of by a draw. */
@@ -143,8 +169,12 @@ export function plain({ schedule: _, ...scenario }: Scenario): Scenario {
 /** Scenarios that run in simpler surroundings: one thing changed in each, the faults as they are. */
 export function simplerSurroundings(scenario: Scenario): readonly Scenario[] {
 	const { schedule, ...unscheduled } = scenario;
+	const { change, ...unchanged } = scenario;
+	const { startedWith, ...startedPlainly } = scenario;
 	const { hosting, latency, inFlight, seed } = scenario;
 	return [
+		...(change === undefined ? [] : [unchanged]),
+		...(startedWith === undefined ? [] : [startedPlainly]),
 		...(schedule === undefined
 			? []
 			: [unscheduled, ...shorter(schedule).map((less) => ({ ...scenario, schedule: less }))]),
