@@ -1,6 +1,7 @@
 /** What was done is undone when a workflow fails: all of it, in reverse, once. */
 import type { ProbeEvents } from "../drivers/engine/observe.ts";
-import type { HistoryEvent } from "../sim/world/history.ts";
+import { OperationError } from "../sim/world/faults.ts";
+import type { ErrorFact, HistoryEvent } from "../sim/world/history.ts";
 import { Findings } from "./findings.ts";
 import { replayFailure } from "./meant.ts";
 import { isUnder, losingBranches } from "./messages.ts";
@@ -237,7 +238,7 @@ export const rollbackOnce: Property = {
 			if (begun.size > 0 && failures.size > 0 && !failures.has(textOf(outcome.error))) {
 				found.residual("original-error-lost", `it failed with ${textOf(outcome.error)}, which no operation had`, last);
 			}
-		} else if (outcome.status === "unrecoverable" && begun.size > 0 && replayFailure(outcome.error) === undefined) {
+		} else if (outcome.status === "unrecoverable" && begun.size > 0 && !isOfStorageOrReplay(outcome.error)) {
 			found.residual("never-finished", `rollback came to no end: ${textOf(outcome.error)}`, last);
 		} else if (outcome.status === "completed" && begun.size > 0) {
 			found.add("completed-after-rollback", "it was compensated and completed all the same", last);
@@ -245,6 +246,11 @@ export const rollbackOnce: Property = {
 		return found.violations;
 	},
 };
+
+/** Whether the last start failed for another reason than its compensations: storage refused it, or replaying did. */
+function isOfStorageOrReplay(error: ErrorFact): boolean {
+	return error.name === OperationError.name || replayFailure(error) !== undefined;
+}
 
 export const rollbackCheckpoint: Property = {
 	id: "rollback.checkpoint",
