@@ -99,7 +99,6 @@ function againstMeaning(run: Run): Violation[] {
 	}
 	// What a program changes itself, and may see again as changed, is told of by replay.isolated-values.
 	if (someStatement(run.program.statements ?? [], changes)) return [];
-	const violations: Violation[] = [];
 	const same =
 		(outcome.status === "completed" &&
 			allowed.status === "completed" &&
@@ -108,8 +107,10 @@ function againstMeaning(run: Run): Violation[] {
 		outcome.status === "waiting";
 	if (!same) {
 		const kind = OTHERWISE[outcome.status] ?? "other-outcome";
-		violations.push({ kind, message: `${tell(outcome)} instead of ${tellAllowed(allowed)}`, event });
+		// What it did or did not do outside follows from where it ended.
+		return [{ kind, message: `${tell(outcome)} instead of ${tellAllowed(allowed)}`, event }];
 	}
+	const violations: Violation[] = [];
 	const effects = new Set(
 		events.filter(({ kind }) => kind === "effect").map(({ data }) => (data as WorldEvents["effect"]).label),
 	);
