@@ -187,8 +187,11 @@ export const lostMessages = oncePerRun((run: Run): readonly LostMessage[] => {
 	const everGiven = new Set<string>();
 	// What a wait returned in its last replay is what the workflow has on record; what it returned before is forgotten.
 	const onRecord = new Map<string, readonly string[]>();
-	for (const { kind, data } of run.history.events) {
-		if (kind === "queue.call") onRecord.delete((data as ProbeEvents["queue.call"]).key);
+	// What is called once a process was asked to stop is not answered, whatever is on record.
+	const stopping = new Set<number>();
+	for (const { kind, data, process } of run.history.events) {
+		if (kind === "run.evicting") stopping.add(process);
+		if (kind === "queue.call" && !stopping.has(process)) onRecord.delete((data as ProbeEvents["queue.call"]).key);
 		if (kind !== "queue.return") continue;
 		const { key, ids } = data as ProbeEvents["queue.return"];
 		const lostRace = isUnder(key, losers);

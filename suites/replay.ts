@@ -229,8 +229,7 @@ export const pure: Property = {
 					report("ran-compensation", `compensated ${(event.data as { key: string }).key} again`, index);
 					break;
 				case "durable":
-					// A message that is sent again is told of by queue.no-duplicate.
-					if ((event.data as WorldEvents["durable"]).what === "queue.append") break;
+					if (NO_HARM.has((event.data as WorldEvents["durable"]).what)) break;
 					for (const [sort, name] of written(run, event.data as WorldEvents["durable"])) {
 						report(
 							`wrote-${sort.replaceAll(" ", "-")}`,
@@ -332,6 +331,12 @@ function failedAlike({ data }: HistoryEvent, failure: string): boolean {
 }
 
 /** The sorts of things a write changed (`workflow output`, `entry`, `alarm`), each with what it was. */
+/**
+ * A message that is sent again is told of by queue.no-duplicate; and an alarm that is cleared, as one that an operator set
+ * while the workflow came to its end, wakes nobody any more.
+ */
+const NO_HARM: ReadonlySet<string> = new Set(["queue.append", "alarm.clear"]);
+
 function written(run: Run, { mutations }: WorldEvents["durable"]): Map<string, string> {
 	const { engine, storage } = run.target;
 	const sorts = new Map<string, string>();
