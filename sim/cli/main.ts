@@ -65,8 +65,10 @@ const program = withTarget(new Command("pnpm sim"))
 	.option("--workers <n>", "threads to explore with (default: one a core)", parseWorkers)
 	.option("--shard <i/n>", "only the seeds of shard i of n; merge joins them", parseShard)
 	.option("--corpus <dir>", "try the reproducers there first, and keep what fails")
+	.option("--baseline <file>", "an earlier report.json: what it has is known, and only what is new fails")
 	.option("--report <dir>", "write the report there, and a reproducer of each finding")
 	.option("--json", "print the report as JSON and nothing else")
+	.option("--github", "annotate the GitHub workflow that this runs in, and write its summary")
 	.option("--quiet", "only findings and the verdict")
 	.option("--verbose", "with --seed: every event, reads included")
 	.option("--save <file>", "with --seed: write a reproducer of its failure")
@@ -80,6 +82,7 @@ Examples:
   pnpm sim --engine ./dist/index.js       your own build, against the known list
   pnpm sim --program queue-loop --for 5m  one program for five minutes
   pnpm sim --suite queue --report report  one suite, with files for CI
+  pnpm sim --baseline main.json           fail on what that report does not have
   pnpm sim --explore crashes --program queue-loop    every crash state, twice
   pnpm sim --seed 42 --save bug.repro     keep its failure in a file
   pnpm sim shrink bug.repro               the smallest run that fails so
@@ -98,7 +101,7 @@ something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 		if (singles.length > 1 && singles.includes("known")) {
 			throw new UsageError(`${singles.map((name) => `--${name}`).join(" and ")} each name a run: give one of them.`);
 		}
-		const many = ["runs", "for", "shard", "corpus"].find((name) => options[name] !== undefined);
+		const many = ["runs", "for", "shard", "corpus", "baseline", "github"].find((name) => options[name] !== undefined);
 		if (single !== undefined && many !== undefined) {
 			throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);
 		}
