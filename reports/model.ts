@@ -375,6 +375,58 @@ export interface MatrixReport {
 	readonly seconds: number;
 }
 
+/** A finding that explains why two engines came to different ends. */
+export interface DifferExplanation {
+	/** `property/kind`. */
+	readonly id: string;
+	/** Which of the two shows it; what both show may strike them in different places. */
+	readonly side: "engine" | "against" | "both";
+	readonly seeds: number;
+	/** How many of these differed in what, by the kind of difference. */
+	readonly kinds: Readonly<Record<string, number>>;
+	/** The first of them. */
+	readonly example: {
+		readonly seed: number;
+		readonly program: string;
+		readonly message: string;
+		readonly command: string;
+	};
+}
+
+/** The same seeds on two engines. */
+export interface DifferReport {
+	readonly schemaVersion: typeof SCHEMA_VERSION;
+	readonly tool: Report["tool"];
+	readonly settings: Report["settings"];
+	/** Makes it all again. */
+	readonly command: string;
+	readonly target: Report["target"];
+	/** The engine that it was held against. */
+	readonly against: string;
+	readonly verdict: Verdict;
+	readonly exitCode: 0 | 1 | 2 | 3;
+	readonly problems: readonly string[];
+	readonly interrupted: boolean;
+	/** Seeds, by what they came to; `runs` is all of them. */
+	readonly counts: {
+		readonly runs: number;
+		readonly same: number;
+		readonly explained: number;
+		readonly unexplained: number;
+		/** Differ in what the program leaves open. */
+		readonly free: number;
+		readonly uncomparable: number;
+	};
+	readonly explained: readonly DifferExplanation[];
+	readonly free: readonly { readonly reason: string; readonly seeds: number }[];
+	readonly uncomparable: readonly { readonly reason: string; readonly seeds: number }[];
+	/** Differences that nothing explains: `differ.unexplained/<kind>`. */
+	readonly findings: readonly Finding[];
+	/** What only one of the two engines has, and no seed has therefore. */
+	readonly leftOut: readonly string[];
+	readonly seconds: number;
+}
+
 /** 0 for pass, known and disputed, 1 for fail and fixed, 3 for invalid; 2 is for wrong usage, which makes no report. */
 export function exitCodeOf(verdict: Verdict): 0 | 1 | 3 {
 	if (verdict === "invalid") return 3;

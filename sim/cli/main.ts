@@ -223,6 +223,15 @@ program
 		process.exitCode = await histories(versionOptions(command));
 	});
 
+program
+	.command("differ")
+	.description("the same seeds on --engine and on another, and what explains each difference; with --seed, one of them")
+	.option("--against <name|path>", "the engine to hold it against", "reference")
+	.action(async (_options, command) => {
+		const { differCommand } = await import("./differ.ts");
+		process.exitCode = await differCommand(command.optsWithGlobals());
+	});
+
 /** Options of a command about several versions; all published ones unless some were named. */
 function versionOptions(command: Command): Record<string, unknown> {
 	const { engine, ...options } = command.optsWithGlobals();

@@ -90,7 +90,7 @@ export function parseShapes(text: string): string[] {
 	throw new InvalidArgumentError(`unknown shape "${strange}"; see pnpm sim list, or give "none"`);
 }
 
-function isShape(name: string): boolean {
+export function isShape(name: string): boolean {
 	const shape = shapeOf(name);
 	if (shape === undefined) return false;
 	return !("fault" in shape) || FAULT_KINDS.some((kind) => kind === shape.fault);
@@ -158,13 +158,15 @@ function avoidOf({ engine, expectations, avoid }: Pick<RunOptions, "engine" | "e
 	throw new UsageError(`The list of known failures avoids "${strange}", which is no fault that there is.`);
 }
 
-function choosePrograms(names: readonly string[] | undefined): readonly string[] {
+/** @throws UsageError for a name that no program has. */
+export function choosePrograms(names: readonly string[] | undefined): readonly string[] {
 	const all = [...PROGRAMS.map(({ name }) => name), GENERATED];
 	for (const name of names ?? []) if (!all.includes(name)) throw new UsageError(unknown("program", name, all));
 	return names ?? all;
 }
 
-function chooseProperties(
+/** @throws UsageError for a name that no suite, or no property, has. */
+export function chooseProperties(
 	suites: readonly string[] | undefined,
 	ids: readonly string[] | undefined,
 ): readonly Property[] {

@@ -1,0 +1,122 @@
+/** Two engines beside each other, as text and as Markdown: what differs, and which finding explains it. */
+import type { DifferExplanation, DifferReport, Finding } from "./model.ts";
+import { count, NO_PAINT, type Paint, plural, wrap } from "./text.ts";
+
+export interface DifferTextOptions {
+	readonly width?: number;
+	readonly paint?: Paint;
+	/** Only what nothing explains, and the verdict. */
+	readonly quiet?: boolean;
+}
+
+export function differText(report: DifferReport, options: DifferTextOptions = {}): string {
+	const { width = 80, paint = NO_PAINT } = options;
+	const parts = report.findings.map((finding) => findingText(finding, width, paint));
+	if (options.quiet !== true) {
+		if (report.explained.length > 0) parts.push(table(report, width, paint));
+		parts.push(countsText(report, width));
+	}
+	parts.push(verdictText(report, width, paint));
+	return `${parts.join("\n\n")}\n`;
+}
+
+function findingText({ kind, property, runs, example }: Finding, width: number, paint: Paint): string {
+	const [name, seeds] = [`${property}  ${kind}`, plural(runs, "seed")];
+	const gap = " ".repeat(Math.max(2, width - name.length - seeds.length - 7));
+	const lines = [`${paint.red("FAIL")}   ${paint.bold(name)}${gap}${seeds}`];
+	if (example !== undefined) {
+		lines.push(paint.dim(wrap(`${example.program}: ${example.message}`, width, "       ")));
+		lines.push(paint.dim(wrap(`(${example.conditions.join("; ")})`, width, "       ")));
+		lines.push(`       ${paint.cyan(example.command)}`);
+	}
+	return lines.join("\n");
+}
+
+function table(report: DifferReport, width: number, paint: Paint): string {
+	const rows = report.explained.map((explanation) => {
+		const { id, seeds, example } = explanation;
+		return [
+			`${id.padEnd(Math.max(0, width - 30))} ${sideOf(explanation, report).padEnd(18)}${count(seeds).padStart(10)}`,
+			paint.dim(wrap(`${kindsOf(explanation)}; ${example.command}`, width, "  ")),
+		].join("\n");
+	});
+	const head = `${"explained by".padEnd(width - 30)} ${"shown by".padEnd(18)}${"seeds".padStart(10)}`;
+	return [paint.bold(head), ...rows].join("\n");
+}
+
+function sideOf({ side }: DifferExplanation, { target, against }: DifferReport): string {
+	return { engine: target.engine, against, both: "both" }[side];
+}
+
+function kindsOf({ kinds }: DifferExplanation): string {
+	return Object.entries(kinds)
+		.sort(([, a], [, b]) => b - a)
+		.map(([kind, seeds]) => `${kind} ${count(seeds)}`)
+		.join(", ");
+}
+
+function countsText({ counts, free, uncomparable, leftOut }: DifferReport, width: number): string {
+	const told = (reasons: DifferReport["free"]) =>
+		reasons.map(({ reason, seeds }) => `${reason} (${count(seeds)})`).join("; ");
+	return [
+		`${plural(counts.runs, "seed")}: ${count(counts.same)} the same, ${count(counts.explained)} explained, ` +
+			`${count(counts.unexplained)} unexplained, ${count(counts.free)} left open, ${count(counts.uncomparable)} not compared`,
+		...(free.length > 0 ? [`left open by the program: ${told(free)}`] : []),
+		...(uncomparable.length > 0 ? [`not compared: ${told(uncomparable)}`] : []),
+		...(leftOut.length > 0 ? [`not drawn, since only one of them has it: ${leftOut.join(", ")}`] : []),
+	]
+		.map((line) => wrap(line, width, "  ", ""))
+		.join("\n");
+}
+
+function verdictText(report: DifferReport, width: number, paint: Paint): string {
+	const { verdict, problems, interrupted, findings, target, against } = report;
+	const lines = interrupted ? [paint.yellow("Stopped before the end; this is what was found until then.")] : [];
+	for (const problem of problems) lines.push(paint.red(wrap(problem, width, "  ")));
+	const names = `${target.engine} against ${against}`;
+	if (verdict === "invalid") lines.push(`${paint.red("INVALID")}  ${names}: the result counts for nothing`);
+	else if (findings.length === 0) lines.push(`${paint.green("pass")}  ${names}: a property explains every difference`);
+	else
+		lines.push(
+			`${paint.red("FAIL")}  ${names}: ${plural(findings.length, "kind")} of difference that no property explains`,
+		);
+	return lines.join("\n");
+}
+
+export function differMarkdown(report: DifferReport): string {
+	const { target, against, counts, findings, explained } = report;
+	const row = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+	return `${[
+		`# ${target.engine} against ${against}`,
+		countsText(report, 10_000).split("\n").join("\n\n"),
+		...(findings.length === 0
+			? ["Every difference has a property that explains it."]
+			: [
+					[
+						row(["no property explains", "seeds", "again"]),
+						"| --- | ---: | --- |",
+						...findings.map(({ kind, runs, example }) =>
+							row([`\`${kind}\``, count(runs), `\`${example?.command ?? ""}\``]),
+						),
+					].join("\n"),
+				]),
+		...(explained.length === 0
+			? []
+			: [
+					[
+						row(["explained by", "shown by", "seeds", "what differs", "again"]),
+						"| --- | --- | ---: | --- | --- |",
+						...explained.map((explanation) =>
+							row([
+								`\`${explanation.id}\``,
+								sideOf(explanation, report),
+								count(explanation.seeds),
+								kindsOf(explanation),
+								`\`${explanation.example.command}\``,
+							]),
+						),
+					].join("\n"),
+				]),
+		`${plural(counts.runs, "seed")}: \`${report.command}\``,
+	].join("\n\n")}\n`;
+}

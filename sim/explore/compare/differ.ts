@@ -1,0 +1,212 @@
+/**
+ * The same seeds on two engines. Where a user would see two outcomes, the findings of the two runs explain it; a difference that
+ * none explains is a finding of its own: either an engine is wrong in a way that no property knows, or something is not promised
+ * that users will rely on.
+ */
+import type { DifferExplanation, DifferReport, Finding } from "../../../reports/model.ts";
+import { type Difference, differencesOf, freedomOf, uncomparable } from "../../../suites/differ.ts";
+import { HarnessError } from "../../world/harness-error.ts";
+import { inMacrotask } from "../../world/interpose.ts";
+import { conditionsOf } from "../campaign/recorder.ts";
+import { type Explorer, idOf, type Judgement, tellsOfOutcome } from "../explorer.ts";
+
+/** Both must draw alike: the same programs, features and shapes. */
+export interface Pair {
+	readonly engine: Explorer;
+	readonly against: Explorer;
+}
+
+/** What one seed came to. */
+export type Compared =
+	| { readonly verdict: "same" }
+	/** The seed says nothing about two engines. */
+	| { readonly verdict: "uncomparable"; readonly reason: string }
+	/** They differ in what the program leaves open. */
+	| { readonly verdict: "free"; readonly reason: string }
+	/** Findings of the runs tell why they differ, those first that only one of the two shows. */
+	| {
+			readonly verdict: "explained";
+			readonly differences: readonly [Difference, ...Difference[]];
+			readonly by: readonly [Cause, ...Cause[]];
+	  }
+	| { readonly verdict: "unexplained"; readonly differences: readonly [Difference, ...Difference[]] };
+
+/** A finding that explains a difference, and on which of the two it shows. */
+export interface Cause {
+	readonly id: string;
+	readonly side: DifferExplanation["side"];
+}
+
+export interface ComparedSeed {
+	readonly compared: Compared;
+	/** Absent when the seed was not run. */
+	readonly judgements?: { readonly engine: Judgement; readonly against: Judgement };
+}
+
+/** Runs a seed on both. Enter through a macrotask. @throws HarnessError when a run left its world. */
+export function compareSeed({ engine, against }: Pair, seed: number): ComparedSeed {
+	const { scenario, program } = engine.draw(seed);
+	const reason = uncomparable(scenario, program);
+	if (reason !== undefined) return { compared: { verdict: "uncomparable", reason } };
+	const judgements = { engine: engine.judge(scenario, program), against: against.judge(scenario, program) };
+	return { compared: compareRuns(judgements.engine, judgements.against), judgements };
+}
+
+export function compareRuns(a: Judgement, b: Judgement): Compared {
+	const [first, ...more] = differencesOf(a.run, b.run);
+	if (first === undefined) return { verdict: "same" };
+	const differences = [first, ...more] as const;
+	const [cause, ...others] = causesOf(a, b);
+	if (cause !== undefined) return { verdict: "explained", differences, by: [cause, ...others] };
+	const freedom = freedomOf(a.run, b.run);
+	return freedom === undefined ? { verdict: "unexplained", differences } : { verdict: "free", reason: freedom };
+}
+
+/** What broke on the way to either end, what only one shows first: both may break in one way and differ by another. */
+function causesOf(a: Judgement, b: Judgement): Cause[] {
+	const [ofA, ofB] = [a, b].map(({ run, violations }) => {
+		const telling = violations.filter((shown) => tellsOfOutcome(shown, run));
+		return [...new Set(telling.sort((x, y) => x.violation.event - y.violation.event).map(idOf))];
+	}) as [string[], string[]];
+	return [
+		...ofA.filter((id) => !ofB.includes(id)).map((id): Cause => ({ id, side: "engine" })),
+		...ofB.filter((id) => !ofA.includes(id)).map((id): Cause => ({ id, side: "against" })),
+		...ofA.filter((id) => ofB.includes(id)).map((id): Cause => ({ id, side: "both" })),
+	];
+}
+
+export interface DifferOptions {
+	readonly from: number;
+	/** How many seeds; `Infinity` when only time ends it. */
+	readonly runs: number;
+	/** Real milliseconds after which no further block of seeds is begun. */
+	readonly forMs?: number;
+	readonly signal?: AbortSignal;
+	readonly onProgress?: (done: number, unexplained: number) => void;
+	/** Shows a seed on both again. */
+	commandFor(seed: number): string;
+}
+
+export type DifferResult = Pick<
+	DifferReport,
+	"verdict" | "problems" | "interrupted" | "counts" | "free" | "uncomparable" | "explained" | "findings"
+>;
+
+/** Seeds between two looks at the clock and the signal. */
+const BLOCK = 50;
+
+export async function differ(pair: Pair, options: DifferOptions): Promise<DifferResult> {
+	const tally = new DifferTally(options.commandFor);
+	const endsAt = performance.now() + (options.forMs ?? Number.POSITIVE_INFINITY);
+	const last = options.from + options.runs;
+	for (let seed = options.from; seed < last && tally.problem === undefined; ) {
+		if (options.signal?.aborted === true || performance.now() >= endsAt) break;
+		const first = seed;
+		seed = Math.min(last, first + BLOCK);
+		await inMacrotask(() => {
+			for (let n = first; n < seed && tally.problem === undefined; n++) tally.take(n, pair);
+		});
+		options.onProgress?.(tally.runs, tally.unexplained.size);
+	}
+	return tally.result(options.signal?.aborted === true);
+}
+
+class DifferTally {
+	problem: string | undefined;
+	runs = 0;
+	same = 0;
+	readonly unexplained = new Map<string, Finding>();
+	readonly #explained = new Map<string, DifferExplanation>();
+	readonly #free = new Map<string, number>();
+	readonly #uncomparable = new Map<string, number>();
+	readonly #commandFor: (seed: number) => string;
+
+	constructor(commandFor: (seed: number) => string) {
+		this.#commandFor = commandFor;
+	}
+
+	take(seed: number, pair: Pair): void {
+		try {
+			const { compared, judgements } = compareSeed(pair, seed);
+			this.runs++;
+			switch (compared.verdict) {
+				case "same":
+					this.same++;
+					break;
+				case "free":
+					this.#free.set(compared.reason, (this.#free.get(compared.reason) ?? 0) + 1);
+					break;
+				case "uncomparable":
+					this.#uncomparable.set(compared.reason, (this.#uncomparable.get(compared.reason) ?? 0) + 1);
+					break;
+				case "explained":
+					this.#explain(seed, compared.by[0], compared.differences[0], (judgements as Both).engine);
+					break;
+				case "unexplained":
+					this.#find(seed, compared.differences[0], (judgements as Both).engine);
+					break;
+			}
+		} catch (error) {
+			if (!(error instanceof HarnessError)) throw error;
+			this.problem = `seed ${seed}: ${error.message}`;
+		}
+	}
+
+	#explain(seed: number, { id, side }: Cause, { kind, message }: Difference, { run }: Judgement): void {
+		const key = `${id} ${side}`;
+		const known = this.#explained.get(key);
+		const kinds = { ...known?.kinds, [kind]: (known?.kinds[kind] ?? 0) + 1 };
+		const example = known?.example ?? {
+			...{ seed, program: run.program.name, message },
+			command: this.#commandFor(seed),
+		};
+		this.#explained.set(key, { id, side, seeds: (known?.seeds ?? 0) + 1, kinds, example });
+	}
+
+	/** Of several runs with one difference the first stays: seeds are taken in order. */
+	#find(seed: number, { kind, message }: Difference, { run }: Judgement): void {
+		const { name } = run.program;
+		const property = UNEXPLAINED;
+		const id = `${property}/${kind}`;
+		const known = this.unexplained.get(id);
+		const programs = new Map((known?.programs ?? []).map((program) => [program.name, program.runs]));
+		programs.set(name, (programs.get(name) ?? 0) + 1);
+		this.unexplained.set(id, {
+			...{ id, property, kind, verdict: "fail", runs: (known?.runs ?? 0) + 1 },
+			programs: [...programs].map(([name, runs]) => ({ name, runs })).sort((a, b) => b.runs - a.runs),
+			example: known?.example ?? {
+				...{ seed, program: name, conditions: conditionsOf(run.scenario, run.fired), message },
+				...{ digest: run.history.digest(), command: this.#commandFor(seed) },
+			},
+		});
+	}
+
+	result(interrupted: boolean): DifferResult {
+		const problems = this.problem !== undefined ? [this.problem] : [];
+		const sum = (counts: Iterable<number>) => [...counts].reduce((total, n) => total + n, 0);
+		const [free, uncomparable] = [sum(this.#free.values()), sum(this.#uncomparable.values())];
+		if (this.runs === uncomparable && problems.length === 0 && !interrupted) problems.push("nothing was compared");
+		const findings = [...this.unexplained.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+		const explained = [...this.#explained.values()].sort((a, b) => b.seeds - a.seeds || (a.id < b.id ? -1 : 1));
+		return {
+			verdict: problems.length > 0 ? "invalid" : findings.length > 0 ? "fail" : "pass",
+			...{ problems, interrupted, findings, explained },
+			counts: {
+				...{ runs: this.runs, same: this.same, free, uncomparable },
+				explained: sum(explained.map(({ seeds }) => seeds)),
+				unexplained: sum(findings.map(({ runs }) => runs)),
+			},
+			free: reasons(this.#free),
+			uncomparable: reasons(this.#uncomparable),
+		};
+	}
+}
+
+type Both = NonNullable<ComparedSeed["judgements"]>;
+
+/** What differences are findings of that no property explains. */
+export const UNEXPLAINED = "differ.unexplained";
+
+function reasons(counts: ReadonlyMap<string, number>): { reason: string; seeds: number }[] {
+	return [...counts].map(([reason, seeds]) => ({ reason, seeds })).sort((a, b) => b.seeds - a.seeds);
+}
