@@ -35,12 +35,16 @@ function findingText({ kind, property, runs, example }: Finding, width: number, 
 function table(report: DifferReport, width: number, paint: Paint): string {
 	const rows = report.explained.map((explanation) => {
 		const { id, seeds, example } = explanation;
+		const [side, number] = [sideOf(explanation, report).padEnd(18), count(seeds).padStart(8)];
+		// A name too long for its column has a line of its own.
+		const head = id.length < width - 27 ? id.padEnd(width - 27) : `${id}\n${" ".repeat(width - 27)}`;
 		return [
-			`${id.padEnd(Math.max(0, width - 30))} ${sideOf(explanation, report).padEnd(18)}${count(seeds).padStart(10)}`,
-			paint.dim(wrap(`${kindsOf(explanation)}; ${example.command}`, width, "  ")),
+			`${head} ${side}${number}`,
+			paint.dim(wrap(kindsOf(explanation), width, "  ")),
+			`  ${paint.cyan(example.command)}`,
 		].join("\n");
 	});
-	const head = `${"explained by".padEnd(width - 30)} ${"shown by".padEnd(18)}${"seeds".padStart(10)}`;
+	const head = `${"explained by".padEnd(width - 27)} ${"shown by".padEnd(18)}${"seeds".padStart(8)}`;
 	return [paint.bold(head), ...rows].join("\n");
 }
 

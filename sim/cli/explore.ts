@@ -255,7 +255,7 @@ function identityOf({ name, version }: Target["engine"]): { name: string; versio
  * @param searched what was taken out of the seed whose scenario is searched.
  */
 export function commands(
-	options: Pick<RunOptions, "engine" | "program" | "faults">,
+	options: Pick<RunOptions, "engine" | "program" | "faults" | "lacking">,
 	searched?: { readonly avoided?: readonly string[] },
 ): Commands {
 	const drawing = drawingOptions(options);
@@ -280,6 +280,7 @@ function settingsOf(options: ExploreOptions, runs: number, exploration: Explorat
 		...(options.property === undefined ? {} : { property: options.property }),
 		...(options.faults === undefined ? {} : { faults: options.faults }),
 		...(options.avoid === undefined ? {} : { avoid: options.avoid }),
+		...(options.lacking === undefined ? {} : { lacking: options.lacking }),
 		explore: kind,
 		...(kind === "crashes" && exploration.seed !== undefined ? { seed: exploration.seed } : {}),
 		...(kind === "random" ? {} : { modes: exploration.modes, depth: exploration.depth ?? "all" }),

@@ -12,6 +12,7 @@ import {
 	parseDepth,
 	parseDuration,
 	parseFaults,
+	parseFeatures,
 	parseNames,
 	parseOrder,
 	parseRuns,
@@ -39,7 +40,8 @@ function withTarget(command: Command): Command {
 			"--avoid <shapes>",
 			'what no program has, or "none" (default: in most seeds, what is known to fail)',
 			parseShapes,
-		);
+		)
+		.option("--lacking <features>", "take the engine not to have these: tryStep, getVersion, …", parseFeatures);
 }
 
 const program = withTarget(new Command("pnpm sim"))
@@ -73,6 +75,7 @@ const program = withTarget(new Command("pnpm sim"))
 	.option("--verbose", "with --seed: every event, reads included")
 	.option("--save <file>", "with --seed: write a reproducer of its failure")
 	.option("--doublecheck", "run in another process too, and compare")
+	.option("--compare <engines...>", "two engines, or two reports: as the command compare")
 	.addHelpText(
 		"after",
 		`
@@ -93,7 +96,11 @@ Examples:
 Exit code: 0 everything held or failed as listed; 1 something new failed, or
 something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 	)
-	.action(async (options) => {
+	.action(async (options, command) => {
+		if (options.compare !== undefined) {
+			await runCompare(options.compare, command);
+			return;
+		}
 		// With a plan or an order a seed gives the rest of the scenario; a search takes it whole.
 		const singling = options.explore === "random" ? ["seed", "known", "plan", "order"] : ["known", "plan", "order"];
 		const singles = singling.filter((name) => options[name] !== undefined);
@@ -231,6 +238,21 @@ program
 		const { differCommand } = await import("./differ.ts");
 		process.exitCode = await differCommand(command.optsWithGlobals());
 	});
+
+program
+	.command("compare")
+	.argument("<before>", "an engine, or the report.json of a campaign")
+	.argument("<after>", "the one that must not be worse")
+	.description("what <after> breaks, fixes and costs against <before>")
+	.action(async (before, after, _options, command) => await runCompare([before, after], command));
+
+async function runCompare(names: readonly string[], command: Command): Promise<void> {
+	const { compareCommand } = await import("./compare.ts");
+	if (command.getOptionValueSourceWithGlobals("engine") !== "default") {
+		throw new UsageError("compare names both of its engines itself: leave --engine out.");
+	}
+	process.exitCode = await compareCommand(names, command.optsWithGlobals());
+}
 
 /** Options of a command about several versions; all published ones unless some were named. */
 function versionOptions(command: Command): Record<string, unknown> {

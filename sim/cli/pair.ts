@@ -24,7 +24,8 @@ export interface PreparedPair {
 export async function preparePair(options: PairOptions): Promise<PreparedPair> {
 	const names = [options.engine, options.against] as const;
 	const [a, b] = await Promise.all([featuresOf(names[0]), featuresOf(names[1])]);
-	const leftOut = [...new Set([...a, ...b])].filter((feature) => !a.has(feature) || !b.has(feature)).sort();
+	const lacking = new Set([...(options.lacking ?? []), ...[...a, ...b].filter((one) => !a.has(one) || !b.has(one))]);
+	const leftOut = [...lacking].sort();
 	const avoid = avoidOf(options, names);
 	const spec = {
 		programs: choosePrograms(options.program),

@@ -104,12 +104,13 @@ export function besideBaseline({ file, report: before }: Baseline, now: Report):
 	};
 }
 
-function judgedIn({ properties }: Report): Set<string> {
+/** Ids of the properties that a campaign judged by. */
+export function judgedIn({ properties }: Report): Set<string> {
 	return new Set(properties.filter(({ checked }) => checked > 0).map(({ id }) => id));
 }
 
 /** Settings that decide what a seed means. */
-const DRAWING = ["explore", "program", "faults", "avoid", "modes", "depth", "seed"] as const;
+const DRAWING = ["explore", "program", "faults", "avoid", "lacking", "modes", "depth", "seed"] as const;
 
 function drawsAlike(a: Report, b: Report): boolean {
 	return (

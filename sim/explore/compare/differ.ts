@@ -5,6 +5,10 @@
  */
 import type { DifferExplanation, DifferReport, Finding } from "../../../reports/model.ts";
 import { type Difference, differencesOf, freedomOf, uncomparable } from "../../../suites/differ.ts";
+import { isConsequence } from "../../../suites/failures.ts";
+import { hasEnded } from "../../../suites/meant.ts";
+import { skipped } from "../../../suites/property.ts";
+import { sameOutcome } from "../../../suites/replay.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import { inMacrotask } from "../../world/interpose.ts";
 import { conditionsOf } from "../campaign/recorder.ts";
@@ -44,35 +48,83 @@ export interface ComparedSeed {
 }
 
 /** Runs a seed on both. Enter through a macrotask. @throws HarnessError when a run left its world. */
-export function compareSeed({ engine, against }: Pair, seed: number): ComparedSeed {
+export function compareSeed(pair: Pair, seed: number): ComparedSeed {
+	const { engine, against } = pair;
 	const { scenario, program } = engine.draw(seed);
 	const reason = uncomparable(scenario, program);
 	if (reason !== undefined) return { compared: { verdict: "uncomparable", reason } };
 	const judgements = { engine: engine.judge(scenario, program), against: against.judge(scenario, program) };
-	return { compared: compareRuns(judgements.engine, judgements.against), judgements };
+	return { compared: compareRuns(pair, judgements.engine, judgements.against), judgements };
 }
 
-export function compareRuns(a: Judgement, b: Judgement): Compared {
+function compareRuns(pair: Pair, a: Judgement, b: Judgement): Compared {
 	const [first, ...more] = differencesOf(a.run, b.run);
 	if (first === undefined) return { verdict: "same" };
 	const differences = [first, ...more] as const;
-	const [cause, ...others] = causesOf(a, b);
+	const [cause, ...others] = causesOf(pair, a, b, differences);
 	if (cause !== undefined) return { verdict: "explained", differences, by: [cause, ...others] };
 	const freedom = freedomOf(a.run, b.run);
 	return freedom === undefined ? { verdict: "unexplained", differences } : { verdict: "free", reason: freedom };
 }
 
-/** What broke on the way to either end, what only one shows first: both may break in one way and differ by another. */
-function causesOf(a: Judgement, b: Judgement): Cause[] {
-	const [ofA, ofB] = [a, b].map(({ run, violations }) => {
-		const telling = violations.filter((shown) => tellsOfOutcome(shown, run));
-		return [...new Set(telling.sort((x, y) => x.violation.event - y.violation.event).map(idOf))];
-	}) as [string[], string[]];
+/**
+ * What explains the differences. Where one of the two did not end as it should, its findings do and not the other's. What only
+ * one shows comes first: both may break in one way and differ by another.
+ */
+function causesOf({ engine, against }: Pair, a: Judgement, b: Judgement, differences: readonly Difference[]): Cause[] {
+	const [strayA, strayB] = [strayOf(engine, a), strayOf(against, b)];
+	const isOneStray = strayA !== undefined || strayB !== undefined;
+	const ofA = isOneStray && strayA === undefined ? [] : explaining(a, strayA, differences);
+	const ofB = isOneStray && strayB === undefined ? [] : explaining(b, strayB, differences);
 	return [
 		...ofA.filter((id) => !ofB.includes(id)).map((id): Cause => ({ id, side: "engine" })),
 		...ofB.filter((id) => !ofA.includes(id)).map((id): Cause => ({ id, side: "against" })),
 		...ofA.filter((id) => ofB.includes(id)).map((id): Cause => ({ id, side: "both" })),
 	];
+}
+
+/** How a run ended otherwise than it should. The property behind it speaks last elsewhere, and is asked here in any case. */
+function strayOf(explorer: Explorer, { run }: Judgement): { readonly id: string | undefined } | undefined {
+	const { program, scenario } = run;
+	if (!hasEnded(run.outcome)) return { id: undefined };
+	if (skipped(sameOutcome, program, scenario.faults) !== undefined) return undefined;
+	const violation = sameOutcome
+		.check(run, explorer.reference(program, scenario.hosting.mode))
+		.find((candidate) => !isConsequence(run, sameOutcome.id, candidate));
+	return violation === undefined ? undefined : { id: idOf({ property: sameOutcome, violation }) };
+}
+
+/** The findings of a run that can be why it differs, in their order; that it ended otherwise when there is no better one. */
+function explaining(
+	{ run, violations }: Judgement,
+	stray: { readonly id: string | undefined } | undefined,
+	differences: readonly Difference[],
+): string[] {
+	const ids = violations
+		.filter((shown) => tellsOfOutcome(shown, run))
+		.sort((x, y) => x.violation.event - y.violation.event)
+		.map(idOf)
+		.filter((id) => differences.some(({ kind }) => canExplain(id, kind)));
+	if (ids.length > 0 || stray?.id === undefined) return [...new Set(ids)];
+	const { id } = stray;
+	return differences.some(({ kind }) => canExplain(id, kind)) ? [id] : [];
+}
+
+/** Findings that explain few kinds of difference or none, by id; the others can explain any. */
+const NARROW: readonly (readonly [finding: RegExp, explains: RegExp | undefined])[] = [
+	// What is left over, and what a look at a finished workflow does, changes no end.
+	[/^(life\.no-leak|replay\.pure)\//, undefined],
+	// A value that comes back as another shows where it is handed on; only its refusal makes a workflow fail.
+	[/^replay\.(values-round-trip|isolated-values)\/(?!.*refus)/, /^other-(output|messages)$/],
+	// Who came to another output came to an end all the same.
+	[/^replay\.same-outcome\/other-/, /^other-/],
+	// How an error is told changes what it reads as, not whether there is one.
+	[/^(join\.all|race\.one-winner)\/.*(cause|error)|^step\.error-recorded\//, /^other-(error|output)$/],
+];
+
+function canExplain(id: string, difference: string): boolean {
+	const narrow = NARROW.find(([finding]) => finding.test(id));
+	return narrow === undefined || narrow[1]?.test(difference) === true;
 }
 
 export interface DifferOptions {
