@@ -15,7 +15,7 @@ export function compareText(report: CompareReport, options: CompareTextOptions =
 	const parts = report.findings.map((finding) => findingText(finding, width, paint));
 	if (options.quiet !== true) {
 		parts.push(...report.fixes.map((finding) => findingText(finding, width, paint, before.engine)));
-		if (report.both.length > 0) parts.push(wrap(`both break: ${report.both.join(", ")}`, width, "  ", ""));
+		if (report.both.length > 0) parts.push(bothText(report, width));
 		if (report.unjudged.length > 0) {
 			parts.push(wrap(`not compared, since only one was judged by it: ${report.unjudged.join(", ")}`, width, "  ", ""));
 		}
@@ -39,6 +39,14 @@ export function compareText(report: CompareReport, options: CompareTextOptions =
 		report.verdict === "invalid" ? paint.red("INVALID") : fails > 0 ? paint.red("FAIL") : paint.green("pass");
 	parts.push(`${word}  ${target.engine} against ${before.engine}: ${summary}`);
 	return `${parts.join("\n\n")}\n`;
+}
+
+/** More than so many ids are for a file. */
+const MOST_IDS = 12;
+
+function bothText({ both }: CompareReport, width: number): string {
+	const names = both.length <= MOST_IDS ? both.join(", ") : `${count(both.length)} findings, named in compare.json`;
+	return wrap(`both break: ${names}`, width, "  ", "");
 }
 
 function breaksOf({ findings }: CompareReport): readonly Finding[] {

@@ -16,7 +16,7 @@ import {
 } from "../../reports/model.ts";
 import { plural } from "../../reports/text.ts";
 import type { Commands } from "../explore/campaign/result.ts";
-import { asBroken, compareEngines, joinLists, type Side, verdictOf } from "../explore/compare/compare.ts";
+import { asBroken, compareEngines, type Side, verdictOf } from "../explore/compare/compare.ts";
 import { timeRatio } from "../explore/compare/time.ts";
 import { costs } from "../explore/matrix/costs.ts";
 import { readReport } from "./baseline.ts";
@@ -74,11 +74,11 @@ async function compareTwo(options: CompareCommandOptions & { engine: string; bef
 	const silent = options.quiet === true || options.json === true;
 	const pair = await preparePair({ ...options, engine: options.engine, against: options.before });
 	const lacking = pair.leftOut.length === 0 ? {} : { lacking: pair.leftOut };
-	const lists = [options.engine, options.before].map((name) => loadExpectations({ name }, options.expectations));
 	const side = (which: "engine" | "against", name: string, other: string): Side => ({
 		explorer: pair[which],
 		spec: pair.specs[which],
 		commands: commandsOf({ ...options, ...lacking, engine: name }, other),
+		known: loadExpectations({ name }, options.expectations),
 	});
 	const [before, after] = [
 		side("against", options.before, options.engine),
@@ -92,7 +92,7 @@ async function compareTwo(options: CompareCommandOptions & { engine: string; bef
 	const targets = [before.explorer.target, after.explorer.target] as const;
 	const { result } = await stoppable(silent, Number.isFinite(runs) ? 2 * runs : undefined, async (signal, progress) => {
 		const comparison = await compareEngines(before, after, {
-			...{ from: options.from, runs, signal, known: joinLists(...lists) },
+			...{ from: options.from, runs, signal },
 			...(options.for === undefined ? {} : { forMs: options.for }),
 			workers: options.workers ?? availableParallelism(),
 			onProgress: progress,

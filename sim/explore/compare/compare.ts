@@ -1,11 +1,13 @@
 /**
  * The same campaign on two engines: what only the second shows it breaks, what only the first shows it fixes. A finding that one
- * campaign alone came upon is no verdict yet, since rare ones are a matter of luck: its run is made on the other engine too, and
- * only what that does not show is told. The failures kept with the lists of both are tried on both.
+ * campaign alone came upon is no verdict yet, since rare ones are a matter of luck: its run is made on the other engine too, also
+ * with its faults a little earlier and later, since engines write in different places. Only what that does not show is told. The
+ * failures kept with the lists of both are tried on both.
  */
 import type { Expectation } from "../../../fixtures/expectations/expectations.ts";
 import { type CompareReport, type Finding, findingId } from "../../../reports/model.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
+import type { Fault } from "../../world/faults.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import { inMacrotask } from "../../world/interpose.ts";
 import { type CampaignOptions, type CampaignResult, campaign } from "../campaign/campaign.ts";
@@ -18,12 +20,12 @@ export interface Side {
 	readonly explorer: Explorer;
 	readonly spec: ExplorerSpec;
 	readonly commands: Partial<Commands>;
+	/** What it is known to get wrong, each with a run that shows it. */
+	readonly known: readonly Expectation<Scenario>[];
 }
 
 export interface CompareOptions extends Pick<CampaignOptions, "from" | "runs" | "forMs" | "signal"> {
 	readonly workers: number;
-	/** Known failures, of either engine, whose runs are tried on both. */
-	readonly known: readonly Expectation<Scenario>[];
 	readonly onProgress?: (done: number, engine: string) => void;
 }
 
@@ -34,14 +36,15 @@ export interface Comparison
 }
 
 export async function compareEngines(before: Side, after: Side, options: CompareOptions): Promise<Comparison> {
-	const known = options.known.filter(({ scenario }) => canRun(before.explorer, scenario));
 	const results: CampaignResult[] = [];
-	for (const { explorer, spec, commands } of [before, after]) {
+	for (const [{ explorer, spec, commands, known }, other] of [[before, after] as const, [after, before] as const]) {
+		// Of a failure that both know, each has a run of its own.
+		const expectations = joinLists(known, other.known).filter(({ scenario }) => canRun(explorer, scenario));
 		const done = results.reduce((sum, { counts }) => sum + counts.runs, 0);
 		results.push(
 			await campaign(explorer, {
 				...commands,
-				...{ from: options.from, runs: options.runs, expectations: known },
+				...{ from: options.from, runs: options.runs, expectations },
 				...(options.forMs === undefined ? {} : { forMs: options.forMs }),
 				...(options.signal === undefined ? {} : { signal: options.signal }),
 				workers: { count: options.workers, spec },
@@ -99,12 +102,30 @@ function shownIn({ findings }: CampaignResult): Map<string, Finding> {
 	return new Map(findings.filter(({ verdict }) => verdict !== "fixed").map((finding) => [finding.id, finding]));
 }
 
-/** Whether the run of a finding shows it on this engine. @throws HarnessError */
+/** By how much the faults of a run are moved: what one engine writes first another writes a few writes later. */
+const SHIFTS = [0, -1, 1, -2, 2, -3, 3, -4, 4, -5, 5, -6, 6];
+
+/** Whether the run of a finding shows it on this engine, as it is or with its faults a little earlier or later. @throws HarnessError */
 async function shows(explorer: Explorer, scenario: Scenario | undefined, id: string): Promise<boolean> {
 	const program = scenario === undefined ? undefined : explorer.programOf(scenario);
 	if (scenario === undefined || program === undefined) return false;
-	const { violations } = await inMacrotask(() => explorer.judge(scenario, program));
-	return violations.some((shown) => idOf(shown) === id);
+	const shifts = scenario.faults.length === 0 ? [0] : SHIFTS;
+	for (const by of shifts) {
+		const moved = { ...scenario, faults: scenario.faults.map((fault) => shifted(fault, by)) };
+		const { violations } = await inMacrotask(() => explorer.judge(moved, program));
+		if (violations.some((shown) => idOf(shown) === id)) return true;
+	}
+	return false;
+}
+
+const COORDINATES: ReadonlySet<string> = new Set(["write", "event", "operation"]);
+
+function shifted(fault: Fault, by: number): Fault {
+	const fields = Object.entries(fault).map(([name, value]) => [
+		name,
+		COORDINATES.has(name) ? Math.max(1, Number(value) + by) : value,
+	]);
+	return Object.fromEntries(fields) as Fault;
 }
 
 function canRun(explorer: Explorer, scenario: Scenario): boolean {
@@ -116,8 +137,8 @@ function writesARun({ counts }: CampaignResult): number {
 	return Number((counts.durableWrites / Math.max(1, counts.runs)).toFixed(2));
 }
 
-/** The lists of both, each failure once. */
-export function joinLists(...lists: readonly (readonly Expectation<Scenario>[])[]): Expectation<Scenario>[] {
+/** Lists joined, each failure once: the first that has it gives its run. */
+function joinLists(...lists: readonly (readonly Expectation<Scenario>[])[]): Expectation<Scenario>[] {
 	const entries = new Map<string, Expectation<Scenario>>();
 	for (const entry of lists.flat()) if (!entries.has(findingId(entry))) entries.set(findingId(entry), entry);
 	return [...entries.values()];
