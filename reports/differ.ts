@@ -78,12 +78,13 @@ function verdictText(report: DifferReport, width: number, paint: Paint): string 
 	const lines = interrupted ? [paint.yellow("Stopped before the end; this is what was found until then.")] : [];
 	for (const problem of problems) lines.push(paint.red(wrap(problem, width, "  ")));
 	const names = `${target.engine} against ${against}`;
-	if (verdict === "invalid") lines.push(`${paint.red("INVALID")}  ${names}: the result counts for nothing`);
-	else if (findings.length === 0) lines.push(`${paint.green("pass")}  ${names}: a property explains every difference`);
-	else
-		lines.push(
-			`${paint.red("FAIL")}  ${names}: ${plural(findings.length, "kind")} of difference that no property explains`,
-		);
+	const [word, rest] =
+		verdict === "invalid"
+			? [paint.red("INVALID"), "the result counts for nothing"]
+			: findings.length === 0
+				? [paint.green("pass"), "a property explains every difference"]
+				: [paint.red("FAIL"), `${plural(findings.length, "kind")} of difference that no property explains`];
+	lines.push(wrap(`${word}  ${names}: ${rest}`, width, "  ", ""));
 	return lines.join("\n");
 }
 
