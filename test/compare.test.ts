@@ -23,7 +23,7 @@ describe("two engines", () => {
 	const EARLY = "./test/support/early-engine.mjs";
 	const CAMPAIGN = [
 		"--program",
-		"progress,queue-loop,ticker",
+		"month-sleep,queue-loop",
 		"--property",
 		"timer.never-early,queue.no-loss",
 		"--runs",
