@@ -20,10 +20,11 @@ export function differText(report: DifferReport, options: DifferTextOptions = {}
 	return `${parts.join("\n\n")}\n`;
 }
 
-function findingText({ kind, property, runs, example }: Finding, width: number, paint: Paint): string {
+function findingText({ kind, property, runs, example, verdict }: Finding, width: number, paint: Paint): string {
+	const word = verdict === "fail" ? paint.red("FAIL  ") : paint.yellow("known ");
 	const [name, seeds] = [`${property}  ${kind}`, plural(runs, "seed")];
 	const gap = " ".repeat(Math.max(2, width - name.length - seeds.length - 7));
-	const lines = [`${paint.red("FAIL")}   ${paint.bold(name)}${gap}${seeds}`];
+	const lines = [`${word} ${paint.bold(name)}${gap}${seeds}`];
 	if (example !== undefined) {
 		lines.push(paint.dim(wrap(`${example.program}: ${example.message}`, width, "       ")));
 		lines.push(paint.dim(wrap(`(${example.conditions.join("; ")})`, width, "       ")));
@@ -78,12 +79,15 @@ function verdictText(report: DifferReport, width: number, paint: Paint): string 
 	const lines = interrupted ? [paint.yellow("Stopped before the end; this is what was found until then.")] : [];
 	for (const problem of problems) lines.push(paint.red(wrap(problem, width, "  ")));
 	const names = `${target.engine} against ${against}`;
+	const news = findings.filter((finding) => finding.verdict === "fail").length;
 	const [word, rest] =
 		verdict === "invalid"
 			? [paint.red("INVALID"), "the result counts for nothing"]
-			: findings.length === 0
+			: verdict === "pass"
 				? [paint.green("pass"), "a property explains every difference"]
-				: [paint.red("FAIL"), `${plural(findings.length, "kind")} of difference that no property explains`];
+				: verdict === "known"
+					? [paint.yellow("known"), "what no property explains is in the baseline"]
+					: [paint.red("FAIL"), `${plural(news, "kind")} of difference that no property explains`];
 	lines.push(wrap(`${word}  ${names}: ${rest}`, width, "  ", ""));
 	return lines.join("\n");
 }

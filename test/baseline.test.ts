@@ -179,7 +179,10 @@ describe("a campaign with a baseline", () => {
 	it("refuses what is no baseline, in one line", async () => {
 		const refused = (file: string, message: RegExp) =>
 			expectRefusal([...CAMPAIGN, "--runs", "5", "--baseline", file], message);
-		await refused(join(directory, "nope.json"), /No baseline at .*nope\.json: the file does not exist; give a report/);
+		await refused(
+			join(directory, "nope.json"),
+			/No baseline at .*nope\.json: the file does not exist; give a report that/,
+		);
 		writeFileSync(join(directory, "text.json"), "new: one\n");
 		await refused(join(directory, "text.json"), /text\.json is not JSON; give a report\.json/);
 	});

@@ -1,5 +1,5 @@
 /** Two engines on the same seeds: what a user would see differ, what explains it, and what nothing explains. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -210,6 +210,26 @@ describe("pnpm sim differ", () => {
 		const { stdout, stderr } = await sim(args);
 		expect((JSON.parse(stdout) as DifferReport).schemaVersion).toBe(1);
 		expect(stderr).toMatch(/^::error title=differ\.unexplained\/completed-against-failed \(\d+ runs\)::join-retry: /m);
+	});
+
+	it("knows what an earlier report has, and fails on the rest", async () => {
+		const args = ["differ", "--against", "rivet-2.1.3", ...PROGRAM, "--runs", "60"];
+		await sim([...args, "--report", directory, "--quiet"]);
+		const file = join(directory, "differ.json");
+		const { stdout, code } = await sim([...args, "--baseline", file]);
+		expect(stdout).toMatch(/known {2}differ\.unexplained {2}completed-against-failed/);
+		expect(stdout).toMatch(
+			/known {2}rivet-2\.3\.19 against rivet-2\.1\.3: what no property explains is in the\s+baseline\n/,
+		);
+		expect(code).toBe(0);
+
+		const report = JSON.parse(readFileSync(file, "utf8")) as DifferReport;
+		writeFileSync(file, JSON.stringify({ ...report, findings: [] }));
+		expect((await sim([...args, "--baseline", file])).code).toBe(1);
+		writeFileSync(file, JSON.stringify({ ...report, verdict: "invalid" }));
+		await expectRefusal([...args, "--baseline", file], /differ\.json cannot be a baseline: it is invalid/);
+		writeFileSync(file, JSON.stringify({ ...report, against: undefined }));
+		await expectRefusal([...args, "--baseline", file], /differ\.json is no report of differ of this version/);
 	});
 
 	it.each([

@@ -34,6 +34,6 @@ export function readReport(file: string, what: string): string {
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
 		const why = code === "ENOENT" ? "the file does not exist" : `it cannot be read (${code})`;
-		throw new UsageError(`No ${what} at ${file}: ${why}; give a report.json that pnpm sim --report DIR wrote.`);
+		throw new UsageError(`No ${what} at ${file}: ${why}; give a report that pnpm sim wrote.`);
 	}
 }

@@ -5,9 +5,10 @@ import { type DifferReport, exitCodeOf, SCHEMA_VERSION } from "../../reports/mod
 import { story } from "../../reports/story.ts";
 import { plural, wrap } from "../../reports/text.ts";
 import { conditionsOf } from "../explore/campaign/campaign.ts";
-import { type Compared, compareSeed, differ } from "../explore/compare/differ.ts";
+import { type Compared, compareSeed, differ, differencesIn } from "../explore/compare/differ.ts";
 import type { Judgement } from "../explore/explorer.ts";
 import { inMacrotask } from "../world/interpose.ts";
+import { readReport } from "./baseline.ts";
 import { tellGithub } from "./github.ts";
 import { drawingOptions, quote } from "./options.ts";
 import { type PairOptions, type PreparedPair, preparePair } from "./pair.ts";
@@ -24,6 +25,8 @@ export interface DifferOptions extends PairOptions, PublishOptions {
 	/** The one seed to tell, on both. */
 	readonly seed?: number;
 	readonly verbose?: boolean;
+	/** File of an earlier report of this command: what it has is known. */
+	readonly baseline?: string;
 }
 
 /** Seeds when nothing else is said: some seconds. */
@@ -35,6 +38,8 @@ export async function differCommand(options: DifferOptions): Promise<0 | 1 | 2 |
 		throw new UsageError(`${options.engine} against itself differs in nothing; name another: --against NAME|PATH`);
 	}
 	if (options.report !== undefined) makeReportDirectory(options.report);
+	const { baseline } = options;
+	const known = baseline === undefined ? undefined : differencesIn(readReport(baseline, "baseline"), baseline);
 	const pair = await preparePair(options);
 	if (options.seed !== undefined) return await showSeed(options.seed, pair, options);
 	const silent = options.quiet === true || options.json === true;
@@ -47,6 +52,7 @@ export async function differCommand(options: DifferOptions): Promise<0 | 1 | 2 |
 	const { result } = await stoppable(silent, Number.isFinite(runs) ? runs : undefined, (signal, progress) =>
 		differ(pair, {
 			...{ from: options.from, runs, signal },
+			...(known === undefined ? {} : { known }),
 			...(options.for === undefined ? {} : { forMs: options.for }),
 			onProgress: (done, unexplained) => progress(done, `${unexplained} unexplained`),
 			commandFor: (seed) => commandOf(options, `--seed ${seed}`),

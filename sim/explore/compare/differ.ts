@@ -3,7 +3,9 @@
  * none explains is a finding of its own: either an engine is wrong in a way that no property knows, or something is not promised
  * that users will rely on.
  */
-import type { DifferExplanation, DifferReport, Finding } from "../../../reports/model.ts";
+import * as v from "valibot";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import { type DifferExplanation, type DifferReport, type Finding, SCHEMA_VERSION } from "../../../reports/model.ts";
 import { type Difference, differencesOf, freedomOf, uncomparable } from "../../../suites/differ.ts";
 import { isConsequence } from "../../../suites/failures.ts";
 import { hasEnded } from "../../../suites/meant.ts";
@@ -135,6 +137,8 @@ export interface DifferOptions {
 	readonly forMs?: number;
 	readonly signal?: AbortSignal;
 	readonly onProgress?: (done: number, unexplained: number) => void;
+	/** Ids of differences that an earlier report has. */
+	readonly known?: ReadonlySet<string>;
 	/** Shows a seed on both again. */
 	commandFor(seed: number): string;
 }
@@ -148,7 +152,7 @@ export type DifferResult = Pick<
 const BLOCK = 50;
 
 export async function differ(pair: Pair, options: DifferOptions): Promise<DifferResult> {
-	const tally = new DifferTally(options.commandFor);
+	const tally = new DifferTally(options.commandFor, options.known ?? new Set());
 	const endsAt = performance.now() + (options.forMs ?? Number.POSITIVE_INFINITY);
 	const last = options.from + options.runs;
 	for (let seed = options.from; seed < last && tally.problem === undefined; ) {
@@ -172,9 +176,11 @@ class DifferTally {
 	readonly #free = new Map<string, number>();
 	readonly #uncomparable = new Map<string, number>();
 	readonly #commandFor: (seed: number) => string;
+	readonly #known: ReadonlySet<string>;
 
-	constructor(commandFor: (seed: number) => string) {
+	constructor(commandFor: (seed: number) => string, known: ReadonlySet<string>) {
 		this.#commandFor = commandFor;
+		this.#known = known;
 	}
 
 	take(seed: number, pair: Pair): void {
@@ -221,10 +227,12 @@ class DifferTally {
 		const property = UNEXPLAINED;
 		const id = `${property}/${kind}`;
 		const known = this.unexplained.get(id);
+		const isKnown = this.#known.has(id);
 		const programs = new Map((known?.programs ?? []).map((program) => [program.name, program.runs]));
 		programs.set(name, (programs.get(name) ?? 0) + 1);
 		this.unexplained.set(id, {
-			...{ id, property, kind, verdict: "fail", runs: (known?.runs ?? 0) + 1 },
+			...{ id, property, kind, verdict: isKnown ? "known" : "fail", runs: (known?.runs ?? 0) + 1 },
+			...(isKnown ? { inBaseline: "failing" } : {}),
 			programs: [...programs].map(([name, runs]) => ({ name, runs })).sort((a, b) => b.runs - a.runs),
 			example: known?.example ?? {
 				...{ seed, program: name, conditions: conditionsOf(run.scenario, run.fired), message },
@@ -241,7 +249,7 @@ class DifferTally {
 		const findings = [...this.unexplained.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 		const explained = [...this.#explained.values()].sort((a, b) => b.seeds - a.seeds || (a.id < b.id ? -1 : 1));
 		return {
-			verdict: problems.length > 0 ? "invalid" : findings.length > 0 ? "fail" : "pass",
+			verdict: problems.length > 0 ? "invalid" : worst(findings),
 			...{ problems, interrupted, findings, explained },
 			counts: {
 				...{ runs: this.runs, same: this.same, free, uncomparable },
@@ -254,7 +262,41 @@ class DifferTally {
 	}
 }
 
+function worst(findings: readonly Finding[]): DifferResult["verdict"] {
+	if (findings.some(({ verdict }) => verdict === "fail")) return "fail";
+	return findings.length > 0 ? "known" : "pass";
+}
+
 type Both = NonNullable<ComparedSeed["judgements"]>;
+
+/** As much of a report of `differ` as a baseline is asked for. */
+const BaselineShape = v.looseObject({
+	schemaVersion: v.literal(SCHEMA_VERSION),
+	against: v.string(),
+	counts: v.looseObject({ unexplained: v.number() }),
+	verdict: v.string(),
+	findings: v.array(v.looseObject({ id: v.string() })),
+});
+
+/** Ids of the differences that an earlier report of `differ` has. @throws UsageError when it is none, or counts for nothing. */
+export function differencesIn(text: string, file: string): ReadonlySet<string> {
+	let content: unknown;
+	try {
+		content = JSON.parse(text);
+	} catch {
+		throw new UsageError(`${file} is not JSON; give a differ.json that pnpm sim differ --report DIR wrote.`);
+	}
+	const parsed = v.safeParse(BaselineShape, content);
+	if (!parsed.success) {
+		throw new UsageError(
+			`${file} is no report of differ of this version; give a differ.json that pnpm sim differ wrote.`,
+		);
+	}
+	const { verdict, findings } = parsed.output;
+	if (verdict === "invalid")
+		throw new UsageError(`${file} cannot be a baseline: it is invalid, so it counts for nothing.`);
+	return new Set(findings.map(({ id }) => id));
+}
 
 /** What differences are findings of that no property explains. */
 export const UNEXPLAINED = "differ.unexplained";
