@@ -15,7 +15,10 @@ export function junit(report: Report): string {
 		for (const property of report.properties.filter((candidate) => candidate.suite === name)) {
 			const test = suite.testCase().className(`faultline.${name}`).name(property.id);
 			const findings = report.findings.filter((finding) => finding.property === property.id);
-			const failed = findings.filter(({ verdict }) => verdict === "fail" || verdict === "fixed");
+			// Held against a baseline, only what is new fails.
+			const failed = findings.filter(
+				({ verdict }) => verdict === "fail" || (verdict === "fixed" && report.baseline === undefined),
+			);
 			const disputed = findings.filter(({ verdict }) => verdict === "disputed");
 			if (report.verdict === "invalid") {
 				test.error(report.problems[0] ?? "invalid", "invalid", report.problems.join("\n"));
@@ -27,14 +30,17 @@ export function junit(report: Report): string {
 			} else if (property.verdict === "skip") {
 				test.skipped();
 			}
-			test.standardOutput([property.claim, ...findings.map(findingLine)].join("\n"));
+			const gone = (report.baseline?.gone ?? []).filter(({ id }) => id.startsWith(`${property.id}/`));
+			const since = gone.map(({ id, how }) => `${how} since the baseline: ${id}`);
+			test.standardOutput([property.claim, ...findings.map(findingLine), ...since].join("\n"));
 		}
 	}
 	return xml.build();
 }
 
-function findingLine({ id, verdict, runs, example, reason, disputed }: Finding): string {
-	const lines = [`${verdict}: ${id}, ${runs} runs`];
+function findingLine({ id, verdict, runs, example, reason, disputed, inBaseline }: Finding): string {
+	const before = inBaseline === undefined ? "" : `, ${inBaseline} in the baseline`;
+	const lines = [`${verdict}: ${id}, ${runs} runs${before}`];
 	if (reason !== undefined) lines.push(`  ${reason}`);
 	if (disputed !== undefined) lines.push(`  a matter of reading: ${disputed}`);
 	if (example !== undefined) lines.push(`  ${example.program}: ${example.message}`, `  ${example.command}`);

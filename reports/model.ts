@@ -3,6 +3,8 @@
  * versioned; a change that breaks readers raises `SCHEMA_VERSION`.
  */
 
+export type * from "./pairs.ts";
+
 export const SCHEMA_VERSION = 1;
 
 /**
@@ -36,6 +38,8 @@ export interface Finding {
 	readonly disputed?: string;
 	/** Versions that are known to have it. */
 	readonly affects?: readonly string[];
+	/** What it was in the baseline; absent when it was not there, or there is none. */
+	readonly inBaseline?: "failing" | "fixed";
 }
 
 export interface Example {
@@ -206,11 +210,37 @@ export interface Report {
 		readonly passing: readonly string[];
 		readonly untried: readonly string[];
 	};
+	/** The earlier report that this one was held against; with one, only what it does not have fails. */
+	readonly baseline?: BaselineResult;
 	readonly timings: { readonly seconds: number; readonly runsPerSecond: number; readonly virtualDays: number };
 	/** Digest of the history, for a single run. */
 	readonly digest?: string;
 	/** What became of a reproducer's finding, when one was run again. */
 	readonly replay?: ReplayResult;
+}
+
+/** A finding of the baseline that did not show again. */
+export interface GoneFinding {
+	readonly id: string;
+	/**
+	 * `fixed`: the run that had shown it was made again and shows it no longer; `not-seen`: no run showed it, and that one was not
+	 * among them; `not-judged`: its property was not asked.
+	 */
+	readonly how: "fixed" | "not-seen" | "not-judged";
+	/** The seed that had shown it, where one had. */
+	readonly seed?: number;
+}
+
+export interface BaselineResult {
+	/** As it was named. */
+	readonly file: string;
+	readonly engine: string;
+	/** Version of Faultline that made it. */
+	readonly tool: string;
+	readonly runs: number;
+	/** In what the two reports were made differently, and what may therefore read as new or as gone. */
+	readonly warnings: readonly string[];
+	readonly gone: readonly GoneFinding[];
 }
 
 export interface ReplayResult {

@@ -1,6 +1,6 @@
 /** The report as text for a terminal or a log, at 80 columns by default. */
 import { searchText } from "./ledger.ts";
-import type { Finding, Report, Verdict } from "./model.ts";
+import type { BaselineResult, Finding, GoneFinding, Report, Verdict } from "./model.ts";
 import { avoidedText, generatedText } from "./space.ts";
 import { count, NO_PAINT, type Paint, plural, wrap } from "./text.ts";
 
@@ -14,7 +14,7 @@ export interface TerminalOptions {
 export function terminal(report: Report, options: TerminalOptions = {}): string {
 	const width = options.width ?? 80;
 	const paint = options.paint ?? NO_PAINT;
-	const parts = report.findings.map((finding) => findingText(finding, width, paint));
+	const parts = report.findings.map((finding) => findingText(finding, report, width, paint));
 	if (options.quiet !== true) {
 		parts.push(propertyTable(report, width, paint), coverageText(report, width));
 		const { searches = [], generated, avoided = [] } = report.coverage;
@@ -24,6 +24,7 @@ export function terminal(report: Report, options: TerminalOptions = {}): string 
 		const full = new Set(searches.map(({ program }) => program)).size === 1;
 		parts.push(...searches.map((search) => searchText(search, width, paint, full)));
 	}
+	if (report.baseline !== undefined) parts.push(baselineText(report.baseline, width, paint));
 	const kept = corpusText(report, width);
 	if (kept !== undefined) parts.push(kept);
 	parts.push(verdictText(report, width, paint));
@@ -46,8 +47,10 @@ function coloured(verdict: Verdict, text: string, paint: Paint): string {
 	return verdict === "pass" ? paint.green(text) : paint.dim(text);
 }
 
-function findingText(finding: Finding, width: number, paint: Paint): string {
-	const label = WORDS[finding.verdict].padEnd(6);
+function findingText(finding: Finding, { baseline }: Report, width: number, paint: Paint): string {
+	// What is listed and fixed fails no build that is held against a baseline.
+	const isTold = finding.verdict === "fixed" && baseline !== undefined;
+	const label = (isTold ? "fixed" : WORDS[finding.verdict]).padEnd(6);
 	const name = `${finding.property}  ${finding.kind}`;
 	const runs =
 		finding.verdict === "fixed"
@@ -66,6 +69,8 @@ function findingText(finding: Finding, width: number, paint: Paint): string {
 		return lines.join("\n");
 	}
 	const { example } = finding;
+	if (finding.inBaseline === "failing" && finding.verdict === "known") lines.push(`${indent}In the baseline.`);
+	if (finding.inBaseline === "fixed") lines.push(`${indent}Fixed when the baseline was made, and back.`);
 	if (finding.reason !== undefined) lines.push(wrap(finding.reason, width, indent));
 	if (finding.disputed !== undefined) lines.push(wrap(`A matter of reading: ${finding.disputed}`, width, indent));
 	if (finding.affects !== undefined)
@@ -170,6 +175,24 @@ function corpusText({ corpus }: Report, width: number): string | undefined {
 			: []),
 	];
 	return wrap(`corpus: ${parts.join("; ")}`, width, "  ", "");
+}
+
+const GONE: readonly (readonly [how: GoneFinding["how"], words: string])[] = [
+	["fixed", "fixed since: the run that showed it shows it no longer"],
+	["not-seen", "not seen again: the run that showed it was not made, or was another"],
+	["not-judged", "not judged here"],
+];
+
+/** What the report was held against, what of it is gone, and in what the two were made differently. */
+function baselineText({ file, engine, runs, warnings, gone }: BaselineResult, width: number, paint: Paint): string {
+	const lines = [`baseline: ${file}, ${engine}, ${plural(runs, "run")}`];
+	for (const [how, words] of GONE) {
+		const ids = gone.filter((finding) => finding.how === how).map(({ id }) => id);
+		if (ids.length > 0) lines.push(wrap(`${words}: ${ids.join(", ")}`, width, "    ", "  "));
+	}
+	for (const warning of warnings)
+		lines.push(paint.yellow(wrap(`warning: the baseline was ${warning}`, width, "    ", "  ")));
+	return lines.join("\n");
 }
 
 function verdictText(report: Report, width: number, paint: Paint): string {

@@ -25,7 +25,7 @@ export const meantBy = oncePerRun((run: Run): Meant | undefined => {
 });
 
 /** The choices of a run, as the workflow last saw them. */
-function choicesOf(run: Run, events: readonly HistoryEvent[]): Choices {
+export function choicesOf(run: Run, events: readonly HistoryEvent[]): Choices {
 	const winners = new Map<string, string | undefined>();
 	const received = new Map<string, readonly string[]>();
 	const gaveUp = new Map<string, boolean>();

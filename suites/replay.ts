@@ -352,7 +352,8 @@ function effectLabels(run: Run): Set<string> {
 	return new Set(run.of("effect").map(({ data }) => (data as WorldEvents["effect"]).label));
 }
 
-function tell(outcome: Outcome): string {
+/** An outcome in a few words. */
+export function tell(outcome: Outcome): string {
 	switch (outcome.status) {
 		case "completed":
 			return `completed with ${render(outcome.output)}`;

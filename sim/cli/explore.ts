@@ -19,6 +19,8 @@ import type { Keeper } from "../explore/keep/keeper.ts";
 import { planOptions } from "../explore/plan.ts";
 import { WIDENING } from "../explore/search/crashes.ts";
 import { inMacrotask } from "../world/interpose.ts";
+import { baselineOf } from "./baseline.ts";
+import { tellGithub } from "./github.ts";
 import {
 	avoidOption,
 	drawingOptions,
@@ -51,6 +53,8 @@ export interface ExploreOptions extends RunOptions, PublishOptions {
 	readonly shard?: Shard;
 	/** Directory in which failures are kept. */
 	readonly corpus?: string;
+	/** File of an earlier report: what it has is no news. */
+	readonly baseline?: string;
 	readonly explore: Exploration["kind"];
 	readonly depth?: number;
 	readonly mode?: HostingMode;
@@ -70,6 +74,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 	const exploration = explorationOf(options);
 	const { explorer, target, spec } = await prepare({ ...options, ...faultsOf(options, exploration) });
 	const expectations = loadExpectations(target.engine, options.expectations);
+	const baseline = await baselineOf(options, explorer.properties);
 	if (options.report !== undefined) makeReportDirectory(options.report);
 	const keeper = await keeperOf(explorer, options);
 	const searched = await searchedSeed(explorer, exploration);
@@ -98,7 +103,8 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 	const ownSettings = options.shard === undefined ? settings : { ...settings, shard: `${shard.i}/${shard.n}` };
 	const reportNow = (result: CampaignResult) => {
 		const report = reportOf(result, target, ownSettings, seconds());
-		return options.corpus === undefined ? report : { ...report, corpus: result.tally.corpus };
+		const whole = options.corpus === undefined ? report : { ...report, corpus: result.tally.corpus };
+		return baseline === undefined ? whole : { ...whole, baseline: baseline.beside(whole) };
 	};
 	const shardFileOf = (result: CampaignResult): [string, string] => [
 		SHARD_FILE,
@@ -166,6 +172,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 			...(options.for === undefined ? {} : { forMs: options.for }),
 			workers: { count: options.workers ?? availableParallelism(), spec },
 			expectations,
+			...(baseline === undefined ? {} : { baseline: baseline.known }),
 			...(keeper?.corpus === undefined ? {} : { corpus: keeper.corpus }),
 			signal: stopped.signal,
 			...(doublecheck === undefined ? {} : { doublecheck }),
@@ -199,6 +206,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 	const { report, names } = stored;
 	printReport(report, options);
 	if (options.report !== undefined && !silent) sayWritten(options.report, names);
+	if (options.github === true) tellGithub(report, options);
 	return report;
 }
 
@@ -247,7 +255,7 @@ function identityOf({ name, version }: Target["engine"]): { name: string; versio
  * @param searched what was taken out of the seed whose scenario is searched.
  */
 export function commands(
-	options: Pick<RunOptions, "engine" | "program" | "faults">,
+	options: Pick<RunOptions, "engine" | "program" | "faults" | "lacking">,
 	searched?: { readonly avoided?: readonly string[] },
 ): Commands {
 	const drawing = drawingOptions(options);
@@ -272,6 +280,7 @@ function settingsOf(options: ExploreOptions, runs: number, exploration: Explorat
 		...(options.property === undefined ? {} : { property: options.property }),
 		...(options.faults === undefined ? {} : { faults: options.faults }),
 		...(options.avoid === undefined ? {} : { avoid: options.avoid }),
+		...(options.lacking === undefined ? {} : { lacking: options.lacking }),
 		explore: kind,
 		...(kind === "crashes" && exploration.seed !== undefined ? { seed: exploration.seed } : {}),
 		...(kind === "random" ? {} : { modes: exploration.modes, depth: exploration.depth ?? "all" }),

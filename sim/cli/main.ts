@@ -12,6 +12,7 @@ import {
 	parseDepth,
 	parseDuration,
 	parseFaults,
+	parseFeatures,
 	parseNames,
 	parseOrder,
 	parseRuns,
@@ -39,7 +40,8 @@ function withTarget(command: Command): Command {
 			"--avoid <shapes>",
 			'what no program has, or "none" (default: in most seeds, what is known to fail)',
 			parseShapes,
-		);
+		)
+		.option("--lacking <features>", "take the engine not to have these: tryStep, getVersion, …", parseFeatures);
 }
 
 const program = withTarget(new Command("pnpm sim"))
@@ -65,12 +67,15 @@ const program = withTarget(new Command("pnpm sim"))
 	.option("--workers <n>", "threads to explore with (default: one a core)", parseWorkers)
 	.option("--shard <i/n>", "only the seeds of shard i of n; merge joins them", parseShard)
 	.option("--corpus <dir>", "try the reproducers there first, and keep what fails")
+	.option("--baseline <file>", "an earlier report.json: what it has is known, and only what is new fails")
 	.option("--report <dir>", "write the report there, and a reproducer of each finding")
 	.option("--json", "print the report as JSON and nothing else")
+	.option("--github", "annotate the GitHub workflow that this runs in, and write its summary")
 	.option("--quiet", "only findings and the verdict")
 	.option("--verbose", "with --seed: every event, reads included")
 	.option("--save <file>", "with --seed: write a reproducer of its failure")
 	.option("--doublecheck", "run in another process too, and compare")
+	.option("--compare <engines...>", "two engines, or two reports: as the command compare")
 	.addHelpText(
 		"after",
 		`
@@ -80,6 +85,7 @@ Examples:
   pnpm sim --engine ./dist/index.js       your own build, against the known list
   pnpm sim --program queue-loop --for 5m  one program for five minutes
   pnpm sim --suite queue --report report  one suite, with files for CI
+  pnpm sim --baseline main.json           fail on what that report does not have
   pnpm sim --explore crashes --program queue-loop    every crash state, twice
   pnpm sim --seed 42 --save bug.repro     keep its failure in a file
   pnpm sim shrink bug.repro               the smallest run that fails so
@@ -90,7 +96,11 @@ Examples:
 Exit code: 0 everything held or failed as listed; 1 something new failed, or
 something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 	)
-	.action(async (options) => {
+	.action(async (options, command) => {
+		if (options.compare !== undefined) {
+			await runCompare(options.compare, command);
+			return;
+		}
 		// With a plan or an order a seed gives the rest of the scenario; a search takes it whole.
 		const singling = options.explore === "random" ? ["seed", "known", "plan", "order"] : ["known", "plan", "order"];
 		const singles = singling.filter((name) => options[name] !== undefined);
@@ -98,7 +108,7 @@ something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 		if (singles.length > 1 && singles.includes("known")) {
 			throw new UsageError(`${singles.map((name) => `--${name}`).join(" and ")} each name a run: give one of them.`);
 		}
-		const many = ["runs", "for", "shard", "corpus"].find((name) => options[name] !== undefined);
+		const many = ["runs", "for", "shard", "corpus", "baseline", "github"].find((name) => options[name] !== undefined);
 		if (single !== undefined && many !== undefined) {
 			throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);
 		}
@@ -219,6 +229,30 @@ program
 		const { histories } = await import("./histories.ts");
 		process.exitCode = await histories(versionOptions(command));
 	});
+
+program
+	.command("differ")
+	.description("the same seeds on --engine and on another, and what explains each difference; with --seed, one of them")
+	.option("--against <name|path>", "the engine to hold it against", "reference")
+	.action(async (_options, command) => {
+		const { differCommand } = await import("./differ.ts");
+		process.exitCode = await differCommand(command.optsWithGlobals());
+	});
+
+program
+	.command("compare")
+	.argument("<before>", "an engine, or the report.json of a campaign")
+	.argument("<after>", "the one that must not be worse")
+	.description("what <after> breaks, fixes and costs against <before>")
+	.action(async (before, after, _options, command) => await runCompare([before, after], command));
+
+async function runCompare(names: readonly string[], command: Command): Promise<void> {
+	const { compareCommand } = await import("./compare.ts");
+	if (command.getOptionValueSourceWithGlobals("engine") !== "default") {
+		throw new UsageError("compare names both of its engines itself: leave --engine out.");
+	}
+	process.exitCode = await compareCommand(names, command.optsWithGlobals());
+}
 
 /** Options of a command about several versions; all published ones unless some were named. */
 function versionOptions(command: Command): Record<string, unknown> {

@@ -27,7 +27,8 @@ import { loadBudgets } from "./cost.ts";
 import { commands } from "./explore.ts";
 import { drawingOptions, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
 import { makeReportDirectory, sayWritten, writeFiles } from "./publish.ts";
-import { paintFor, progressOf, widthOf } from "./terminal.ts";
+import { stoppable } from "./stoppable.ts";
+import { paintFor, widthOf } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
 export interface MatrixOptions extends Omit<RunOptions, "engine"> {
@@ -75,8 +76,9 @@ export async function matrix(options: MatrixOptions): Promise<MatrixReport> {
 	const startedAt = performance.now();
 	const explored: (ExploredVersion & { readonly row: MatrixVersion })[] = [];
 	let upgrades: UpgradeResult | undefined;
-	const interrupted = await stoppable(
+	const { interrupted } = await stoppable(
 		silent,
+		options.for === undefined ? runsOf(options) * engines.length : undefined,
 		async (signal, progress) => {
 			for (const { explorer, spec } of prepared) {
 				if (signal.aborted) return;
@@ -114,7 +116,6 @@ export async function matrix(options: MatrixOptions): Promise<MatrixReport> {
 				});
 			}
 		},
-		options.for === undefined ? runsOf(options) * engines.length : undefined,
 	);
 
 	const isWhole = options.suite === undefined && options.property === undefined && options.program === undefined;
@@ -192,7 +193,7 @@ export async function upgrade(options: UpgradeOptions): Promise<0 | 1 | 3> {
 	if (options.plan !== undefined) return await showUpgrade(options, options.engines ?? []);
 	const silent = options.quiet === true || options.json === true;
 	let result: UpgradeResult | undefined;
-	await stoppable(silent, async (signal, progress) => {
+	await stoppable(silent, undefined, async (signal, progress) => {
 		result = await upgradeTable({
 			engines,
 			modes: options.mode === undefined ? MODES : [options.mode],
@@ -265,33 +266,6 @@ async function showUpgrade(options: UpgradeOptions, named: readonly string[]): P
 	];
 	process.stdout.write(`${lines.join("\n")}\n`);
 	return violations.length === 0 ? 0 : 1;
-}
-
-/** Does long work with progress; at ctrl-c it ends early and keeps what there is. @returns whether it was stopped. */
-async function stoppable(
-	silent: boolean,
-	work: (signal: AbortSignal, progress: (done: number, note: string) => void) => Promise<void>,
-	total?: number,
-): Promise<boolean> {
-	const progress = progressOf(total, silent);
-	const stopped = new AbortController();
-	const stop = () => {
-		// A second ctrl-c ends the process at once, as ever.
-		process.off("SIGINT", stop);
-		process.off("SIGTERM", stop);
-		progress.announce("stopping, with what there is so far; ctrl-c again ends at once");
-		stopped.abort();
-	};
-	process.on("SIGINT", stop);
-	process.on("SIGTERM", stop);
-	try {
-		await work(stopped.signal, (done, note) => progress.update(done, note));
-	} finally {
-		progress.stop();
-		process.off("SIGINT", stop);
-		process.off("SIGTERM", stop);
-	}
-	return stopped.signal.aborted;
 }
 
 /** Names of the programs that at least two of the versions can run, in order. */

@@ -7,12 +7,16 @@ import type { Report } from "../../reports/model.ts";
 import { type CampaignResult, resultOf } from "../explore/campaign/result.ts";
 import { joinShards, parseShardFile, reach, SHARD_FILE, type ShardRecord } from "../explore/campaign/shard-file.ts";
 import type { FaultKind } from "../world/faults.ts";
+import { baselineOf } from "./baseline.ts";
 import { commands, reportOf } from "./explore.ts";
+import { tellGithub } from "./github.ts";
 import { prepare, type RunOptions } from "./options.ts";
 import { makeReportDirectory, type PublishOptions, printReport, withReproducers, writeReport } from "./publish.ts";
 import { VERSION } from "./version.ts";
 
 export interface MergeOptions extends PublishOptions {
+	/** File of an earlier report: what it has is no news. */
+	readonly baseline?: string;
 	/** Takes shards that were stopped before their end as they are. */
 	readonly partial?: boolean;
 }
@@ -34,9 +38,15 @@ export async function merge(directories: readonly string[], options: MergeOption
 		...(settings.program === undefined ? {} : { program: settings.program as string[] }),
 		...(settings.faults === undefined ? {} : { faults: settings.faults as FaultKind[] }),
 	};
+	const judged = Object.keys(tally.checked).map((id) => ({ id }));
+	const baseline = await baselineOf(options, judged);
 	const found = resultOf(
 		tally,
-		{ expectations: expectations.listed, ...commands(drawing) },
+		{
+			expectations: expectations.listed,
+			...(baseline === undefined ? {} : { baseline: baseline.known }),
+			...commands(drawing),
+		},
 		shards.some(({ interrupted }) => interrupted),
 	);
 	const { result, files } = await reproducersOf(found, drawing, options.report);
@@ -46,10 +56,13 @@ export async function merge(directories: readonly string[], options: MergeOption
 		...reportOf(result, { engine, storage: { name: driver } }, { ...settings, shards: shards.map(reach) }, seconds),
 		...(Object.values(tally.corpus).some(({ length }) => length > 0) ? { corpus: tally.corpus } : {}),
 	};
-	const report = withReproducers(plain, files);
+	const reproducible = withReproducers(plain, files);
+	const report: Report =
+		baseline === undefined ? reproducible : { ...reproducible, baseline: baseline.beside(reproducible) };
 	printReport(report, options);
 	const silent = options.json === true || options.quiet === true;
 	if (options.report !== undefined) writeReport(options.report, report, silent, files);
+	if (options.github === true) tellGithub(report, options);
 	return report;
 }
 

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError } from "commander";
-import { type Engine, UsageError } from "../../drivers/engine/contract.ts";
+import { type Engine, type Feature, UsageError } from "../../drivers/engine/contract.ts";
 import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import {
 	avoidedShapes,
@@ -36,6 +36,8 @@ export interface RunOptions {
 	readonly faults?: readonly FaultKind[];
 	/** Shapes that every seed avoids, in place of those that the known failures poison, which most seeds avoid. */
 	readonly avoid?: readonly string[];
+	/** What the engine is taken not to have, so that a seed means what it means on one that has it not. */
+	readonly lacking?: readonly Feature[];
 }
 
 /** What another process or thread needs to load this project's sources. */
@@ -90,10 +92,21 @@ export function parseShapes(text: string): string[] {
 	throw new InvalidArgumentError(`unknown shape "${strange}"; see pnpm sim list, or give "none"`);
 }
 
-function isShape(name: string): boolean {
+export function isShape(name: string): boolean {
 	const shape = shapeOf(name);
 	if (shape === undefined) return false;
 	return !("fault" in shape) || FAULT_KINDS.some((kind) => kind === shape.fault);
+}
+
+const FEATURES: readonly Feature[] = ["tryStep", "try", "getVersion", "replayFrom"];
+
+/** `tryStep,getVersion`: what not every version has. */
+export function parseFeatures(text: string): Feature[] {
+	return parseNames(text).map((name) => {
+		const feature = FEATURES.find((known) => known === name);
+		if (feature !== undefined) return feature;
+		throw new InvalidArgumentError(`unknown feature "${name}"; choose from ${FEATURES.join(", ")}`);
+	});
 }
 
 /** `0,2,1`: what to run next at each choice. */
@@ -136,6 +149,7 @@ export async function prepare(
 		properties: properties.map(({ id }) => id),
 		...(options.faults === undefined ? {} : { faults: options.faults }),
 		...(avoid.shapes.length === 0 ? {} : { avoid }),
+		...(options.lacking === undefined ? {} : { lacking: options.lacking }),
 	};
 	const explorer = await explorerFrom(spec);
 	const { target } = explorer;
@@ -158,13 +172,15 @@ function avoidOf({ engine, expectations, avoid }: Pick<RunOptions, "engine" | "e
 	throw new UsageError(`The list of known failures avoids "${strange}", which is no fault that there is.`);
 }
 
-function choosePrograms(names: readonly string[] | undefined): readonly string[] {
+/** @throws UsageError for a name that no program has. */
+export function choosePrograms(names: readonly string[] | undefined): readonly string[] {
 	const all = [...PROGRAMS.map(({ name }) => name), GENERATED];
 	for (const name of names ?? []) if (!all.includes(name)) throw new UsageError(unknown("program", name, all));
 	return names ?? all;
 }
 
-function chooseProperties(
+/** @throws UsageError for a name that no suite, or no property, has. */
+export function chooseProperties(
 	suites: readonly string[] | undefined,
 	ids: readonly string[] | undefined,
 ): readonly Property[] {
@@ -224,10 +240,11 @@ export function loadMeanings(): Meanings {
 let parsed: { readonly text: string; readonly list: Expectation<Scenario>[] } | undefined;
 
 /** The options that decide what a seed means, as they are typed; without the defaults. */
-export function drawingOptions(options: Pick<RunOptions, "engine" | "program" | "faults">): string {
+export function drawingOptions(options: Pick<RunOptions, "engine" | "program" | "faults" | "lacking">): string {
 	const program = options.program === undefined ? "" : ` --program ${options.program.join(",")}`;
 	const faults = options.faults === undefined ? "" : ` --faults ${options.faults.join(",")}`;
-	return program + faults + engineOption(options);
+	const lacking = options.lacking === undefined ? "" : ` --lacking ${options.lacking.join(",")}`;
+	return program + faults + lacking + engineOption(options);
 }
 
 /**

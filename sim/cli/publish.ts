@@ -13,6 +13,8 @@ export interface PublishOptions {
 	readonly report?: string;
 	readonly json?: boolean;
 	readonly quiet?: boolean;
+	/** Whether to tell a GitHub workflow too: annotations, and a summary. */
+	readonly github?: boolean;
 }
 
 /** Prints the report in the form that was asked for. */

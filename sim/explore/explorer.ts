@@ -176,7 +176,8 @@ type Shown = Judgement["violations"][number];
 /** What is about a look at a finished workflow, or about what a run leaves behind, explains no outcome. */
 const AFTERMATH: ReadonlySet<string> = new Set(["replay.pure", "life.no-leak"]);
 
-function tellsOfOutcome({ property, violation }: Shown, run: Run): boolean {
+/** Whether a violation can be why a run ended as it did. */
+export function tellsOfOutcome({ property, violation }: Shown, run: Run): boolean {
 	return violation.event < endOf(run) || !AFTERMATH.has(property.id);
 }
 

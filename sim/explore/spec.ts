@@ -2,7 +2,7 @@
  * What an explorer is made of, as plain data: the command line says it, and every worker thread makes its own explorer from
  * it. Whatever decides what a seed means belongs here, or workers would explore something else.
  */
-import { UsageError } from "../../drivers/engine/contract.ts";
+import { type Feature, UsageError } from "../../drivers/engine/contract.ts";
 import { loadRivet } from "../../drivers/engine/rivet/engine.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { GENERATED } from "../../fixtures/generators/interpret.ts";
@@ -23,11 +23,16 @@ export interface ExplorerSpec {
 	readonly faults?: readonly FaultKind[];
 	/** Shapes that seeds avoid; none when absent. */
 	readonly avoid?: Avoid;
+	/** What the engine is taken not to have, so that seeds mean the same on another that has it not. */
+	readonly lacking?: readonly Feature[];
 }
 
 /** @throws UsageError when the engine cannot be loaded, or when there is no program or property of a name. */
-export async function explorerFrom({ engine, programs, properties, faults, avoid }: ExplorerSpec): Promise<Explorer> {
-	const target = { engine: await loadRivet(engine), storage: memoryStorage };
+export async function explorerFrom(spec: ExplorerSpec): Promise<Explorer> {
+	const { programs, properties, faults, avoid, lacking = [] } = spec;
+	const whole = await loadRivet(spec.engine);
+	const features = new Set([...whole.features].filter((feature) => !lacking.includes(feature)));
+	const target = { engine: lacking.length === 0 ? whole : { ...whole, features }, storage: memoryStorage };
 	const chosenPrograms = programs
 		.filter((name) => name !== GENERATED)
 		.map((name) => {

@@ -15,7 +15,15 @@ import { planOptions } from "../plan.ts";
 import type { ExplorerSpec } from "../spec.ts";
 import type { Doublecheck } from "./doublecheck.ts";
 import { type KeptFailure, Recorder, rerunOf } from "./recorder.ts";
-import { type CampaignResult, type Commands, expectedOf, type Judging, resultOf } from "./result.ts";
+import {
+	type CampaignResult,
+	type Commands,
+	expectedOf,
+	isKnownBefore,
+	type Judging,
+	type KnownBefore,
+	resultOf,
+} from "./result.ts";
 import { blocksOf, type Shard, seedsOf, WHOLE } from "./shard.ts";
 import { Tally, type TallyData } from "./tally.ts";
 import { type Exploration, notBegun, unitsOf, type Work } from "./work.ts";
@@ -39,6 +47,8 @@ export interface CampaignOptions extends Partial<Commands> {
 	readonly workers?: { readonly count: number; readonly spec: ExplorerSpec };
 	/** What the target is known to get wrong. */
 	readonly expectations: readonly Expectation<Scenario>[];
+	/** What an earlier report has, which is no news. */
+	readonly baseline?: KnownBefore;
 	/** Where failures are kept, and what is there, by file; tried before the seeds. */
 	readonly corpus?: { readonly kept: ReadonlyMap<string, KeptFailure>; fileOf(id: string): string };
 	readonly signal?: AbortSignal;
@@ -74,7 +84,9 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 	const add = (part: TallyData) => {
 		tally.add(part);
 		if (tally.problems.size > 0) stop();
-		const fresh = Object.keys(part.findings).filter((id) => !expected.has(id) && !announced.has(id));
+		const fresh = Object.keys(part.findings).filter(
+			(id) => !isKnownBefore(id, expected, options.baseline) && !announced.has(id),
+		);
 		for (const id of fresh) announced.add(id);
 		options.onProgress?.(tally.counts.runs, announced.size, tally.left);
 		const soFar = () => resultOf(tally.data(), judging, true);
@@ -151,11 +163,12 @@ async function doublecheck(explorer: Explorer, seed: number, elsewhere: Doublech
 }
 
 function judgingOf(options: CampaignOptions): Judging {
-	const { expectations, corpus } = options;
+	const { expectations, corpus, baseline } = options;
 	return {
 		...COMMANDS,
 		...definedOf(options),
 		expectations,
+		...(baseline === undefined ? {} : { baseline }),
 		...(corpus === undefined ? {} : { corpusFile: corpus.fileOf }),
 	};
 }

@@ -53,9 +53,17 @@ export interface Commands {
 	commandForScenario(scenario: Scenario): string;
 }
 
+/** Ids of what an earlier report had: what failed, as new or as listed, and what was listed and failed no longer. */
+export interface KnownBefore {
+	readonly failing: ReadonlySet<string>;
+	readonly fixed: ReadonlySet<string>;
+}
+
 export interface Judging extends Commands {
 	/** What the target is known to get wrong. */
 	readonly expectations: readonly Listed[];
+	/** What an earlier report has; absent when there is none to be held against. */
+	readonly baseline?: KnownBefore;
 	/** The file of the corpus that holds a new finding of that id; absent without a corpus. */
 	readonly corpusFile?: (id: string) => string;
 }
@@ -79,7 +87,8 @@ export function resultOf(tally: TallyData, judging: Judging, interrupted: boolea
 		const shown = exampleOf(found, entry === undefined);
 		if (shown !== undefined) examples.set(id, shown);
 		const disputed = entry?.disputed ?? found.disputed;
-		const verdict = disputed !== undefined ? "disputed" : entry === undefined ? "fail" : "known";
+		const isKnown = isKnownBefore(id, expected, judging.baseline);
+		const verdict = disputed !== undefined ? "disputed" : isKnown ? "known" : "fail";
 		findings.push({
 			...{ id, property: found.property, kind: found.kind, verdict },
 			runs: found.runs,
@@ -91,15 +100,17 @@ export function resultOf(tally: TallyData, judging: Judging, interrupted: boolea
 			...(entry?.link === undefined ? {} : { link: entry.link }),
 			...(disputed === undefined ? {} : { disputed }),
 			...(entry?.affects === undefined ? {} : { affects: entry.affects }),
+			...beforeOf(id, judging.baseline),
 		});
 	}
 	findings.sort((a, b) => ORDER.indexOf(a.verdict) - ORDER.indexOf(b.verdict) || (a.id < b.id ? -1 : 1));
 	const problems = problemsOf(tally, interrupted);
+	const judged = judging.baseline === undefined ? findings : findings.filter(({ verdict }) => verdict !== "fixed");
 	return {
-		verdict: problems.length > 0 ? "invalid" : worst(findings.map(({ verdict }) => verdict)),
+		verdict: problems.length > 0 ? "invalid" : worst(judged.map(({ verdict }) => verdict)),
 		...{ problems, interrupted, findings },
 		scenarios: new Map([...examples].map(([id, { scenario }]) => [id, scenario])),
-		properties: propertyResults(tally, findings),
+		properties: propertyResults(tally, judged),
 		faults: Object.entries(tally.faults).map(([kind, entry]) => ({ kind, ...entry, windows: entry.windows.length })),
 		programs: Object.entries(tally.programs).map(([name, { runs, writes, crashedAt }]) => ({
 			...{ name, runs },
@@ -112,6 +123,24 @@ export function resultOf(tally: TallyData, judging: Judging, interrupted: boolea
 		virtualMs: tally.virtualMs,
 		tally,
 	};
+}
+
+/**
+ * Whether a finding is no news: the baseline has it, or it is listed. What is listed, was fixed when the baseline was made, and
+ * is back, is news.
+ */
+export function isKnownBefore(
+	id: string,
+	listed: { has(id: string): boolean },
+	baseline: KnownBefore | undefined,
+): boolean {
+	if (baseline?.failing.has(id) === true) return true;
+	return listed.has(id) && baseline?.fixed.has(id) !== true;
+}
+
+function beforeOf(id: string, baseline: KnownBefore | undefined): Pick<Finding, "inBaseline"> {
+	if (baseline?.failing.has(id) === true) return { inBaseline: "failing" };
+	return baseline?.fixed.has(id) === true ? { inBaseline: "fixed" } : {};
 }
 
 function generatedOf({ programs, generated }: TallyData): { generated?: GeneratedResult } {

@@ -1,0 +1,31 @@
+/** Long work that a person may stop: progress on the way, and at ctrl-c what there is so far. */
+import { progressOf } from "./terminal.ts";
+
+/**
+ * Does the work; at ctrl-c its signal is aborted, and a second ctrl-c ends the process at once.
+ * @param total runs to come, or undefined when nobody knows.
+ */
+export async function stoppable<T>(
+	silent: boolean,
+	total: number | undefined,
+	work: (signal: AbortSignal, progress: (done: number, note: string) => void) => Promise<T>,
+): Promise<{ readonly result: T; readonly interrupted: boolean }> {
+	const progress = progressOf(total, silent);
+	const stopped = new AbortController();
+	const stop = () => {
+		process.off("SIGINT", stop);
+		process.off("SIGTERM", stop);
+		progress.announce("stopping, with what there is so far; ctrl-c again ends at once");
+		stopped.abort();
+	};
+	process.on("SIGINT", stop);
+	process.on("SIGTERM", stop);
+	try {
+		const result = await work(stopped.signal, (done, note) => progress.update(done, note));
+		return { result, interrupted: stopped.signal.aborted };
+	} finally {
+		progress.stop();
+		process.off("SIGINT", stop);
+		process.off("SIGTERM", stop);
+	}
+}
