@@ -56,7 +56,7 @@ beforeAll(() => {
 	cpSync(published, join(workspace, "engine/dist"), { recursive: true });
 	writeFileSync(join(workspace, "engine/package.json"), '{ "type": "module" }\n');
 	symlinkSync(dependenciesOf(published), join(workspace, "engine/node_modules"));
-}, 30_000);
+});
 afterAll(() => {
 	rmSync(workspace, { recursive: true, force: true });
 });

@@ -20,7 +20,7 @@ beforeAll(async () => {
 	directory = mkdtempSync(join(tmpdir(), "faultline-matrix-"));
 	({ stdout: printed } = await sim([...ARGS, "--report", directory]));
 	report = JSON.parse(readFileSync(join(directory, "matrix.json"), "utf8"));
-}, 60_000);
+});
 afterAll(() => {
 	rmSync(directory, { recursive: true, force: true });
 });
