@@ -151,8 +151,34 @@ describe("what the program leaves open", () => {
 		const [first] = runs as [Run, ...Run[]];
 		const other = runs.find((run) => differencesOf(first, run).length > 0) as Run;
 		expect(other).toBeDefined();
-		expect(freedomOf(first, other)).toBe("another branch came first");
-		expect(freedomOf(first, first)).toBeUndefined();
+		expect(freedomOf(first, other, differencesOf(first, other))).toBe("another branch came first");
+		expect(freedomOf(first, first, [])).toBeUndefined();
+	});
+
+	it("is whether a value is refused that cannot be kept", async () => {
+		const program = programOf([{ kind: "step", name: "step-1" }]);
+		const one = await inMacrotask(() => execute(referenceScenario(program, "live"), program, base));
+		const failing = (name: string): Run => ({ ...one, outcome: { status: "failed", error: { name, message: "no" } } });
+		const freedom = (other: Run) => freedomOf(one, other, differencesOf(one, other));
+		expect(freedom(failing("DataCloneError"))).toBe("what cannot be kept as it is may be refused");
+		expect(freedom(failing("Error"))).toBeUndefined();
+	});
+
+	it("is how many messages a wait takes at once, as long as they are the same in the same order", async () => {
+		const program = PROGRAMS.find(({ name }) => name === "batch-drainer") as (typeof PROGRAMS)[number];
+		const one = await inMacrotask(() => execute(referenceScenario(program, "live"), program, base));
+		const taking = (split: boolean): Run => {
+			const events = one.history.events.flatMap((event) => {
+				const { ids = [], key } = event.data as { ids?: string[]; key: string };
+				if (!split || event.kind !== "queue.return" || ids.length < 2) return [event];
+				return [0, 1].map((half) => ({ ...event, data: { key: `${key}-${half}`, ids: ids.slice(half, half || 1) } }));
+			});
+			const history = Object.assign(Object.create(Object.getPrototypeOf(one.history)), { events });
+			return { ...one, history };
+		};
+		expect(freedomOf(taking(false), taking(true), [{ kind: "other-order", message: "" }])).toMatch(/to another wait/);
+		expect(freedomOf(taking(false), taking(false), [{ kind: "other-order", message: "" }])).toBeUndefined();
+		expect(freedomOf(taking(false), taking(true), [{ kind: "other-output", message: "" }])).toBeUndefined();
 	});
 
 	it.each<[string, readonly Fault[], RegExp | undefined]>([
