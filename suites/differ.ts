@@ -99,7 +99,7 @@ function effectsOf(run: Run, other: Run): string[] {
 function messagesOf(run: Run): string[] {
 	const taken = beforeEnd(run, "queue.return").flatMap(({ data }) => (data as ProbeEvents["queue.return"]).ids);
 	const once = [...new Set(taken)];
-	const left = run.queued.map(({ id }) => `${id} left`);
+	const left = run.queued.filter(({ id }) => !once.includes(id)).map(({ id }) => `${id} left`);
 	return [...(run.program.parallel === true ? once.sort() : once), ...left.sort()];
 }
 
@@ -126,21 +126,44 @@ function list(items: readonly string[]): string {
 }
 
 /**
- * Why a generated program may rightly come to different ends in two runs: they made other choices where it leaves one, or what it
- * does is not documented. Undefined when it may not, or nobody can say.
+ * Why a program may rightly come to different ends in two runs: they made other choices where it leaves one, or what it does is
+ * not documented. Undefined when it may not, or nobody can say.
  */
-export function freedomOf(a: Run, b: Run): string | undefined {
+export function freedomOf(a: Run, b: Run, differences: readonly Difference[]): string | undefined {
+	if (refusesValue(a) !== refusesValue(b)) return FREEDOMS.refused;
 	const { statements } = a.program;
-	if (statements === undefined) return undefined;
+	if (statements === undefined) return freedomOfBatches(a, b, differences);
 	const [ofA, ofB] = [answersOf(a, statements), answersOf(b, statements)];
 	for (const [what, answer] of ofA.asked) {
 		if (!ofB.asked.has(what) || isDeepStrictEqual(answer, ofB.asked.get(what))) continue;
-		return FREEDOMS[what.slice(0, what.indexOf(" "))];
+		return FREEDOMS[what.slice(0, what.indexOf(" ")) as keyof typeof FREEDOMS];
 	}
 	for (const { outcome } of [ofA, ofB]) {
 		if (outcome.status === "unspecified") return `not documented: ${outcome.why}`;
 	}
 	return undefined;
+}
+
+/** The error by which an engine says that it cannot keep a value, as the platform names it. */
+const REFUSAL = "DataCloneError";
+
+function refusesValue({ outcome }: Run): boolean {
+	return outcome.status === "failed" && outcome.error.name === REFUSAL;
+}
+
+/**
+ * A program from the list has no oracle. That it takes the same messages in the same order, some more and some fewer at once, can
+ * be seen all the same, and then its steps may be others.
+ */
+function freedomOfBatches(a: Run, b: Run, differences: readonly Difference[]): string | undefined {
+	if (!differences.every(({ kind }) => kind === "other-order" || kind === "other-effects")) return undefined;
+	return isDeepStrictEqual(batchesOf(a), batchesOf(b)) ? undefined : FREEDOMS.received;
+}
+
+/** What each wait was given when it last came to an end. */
+function batchesOf(run: Run): ReadonlyMap<string, readonly string[]> {
+	const returns = beforeEnd(run, "queue.return").map(({ data }) => data as ProbeEvents["queue.return"]);
+	return new Map(returns.map(({ key, ids }) => [key, ids]));
 }
 
 function answersOf(run: Run, statements: readonly Statement[]): Answered {
@@ -155,11 +178,12 @@ interface Answered {
 	readonly outcome: ReturnType<typeof meaningOf>["outcome"];
 }
 
-const FREEDOMS: Readonly<Record<string, string>> = {
+const FREEDOMS = {
+	refused: "what cannot be kept as it is may be refused",
 	winner: "another branch came first",
 	received: "messages came to another wait, or before its time was over",
 	gaveUp: "a limit of time or attempts was just met, or just not",
-};
+} as const;
 
 /** The same choices, with a note of each that is asked for. */
 function noting(choices: Choices, asked: Map<string, unknown>): Choices {

@@ -98,6 +98,7 @@ describe("two engines", () => {
 		["the same name twice", ["compare", "rivet-2.3.19", "rivet-2.3.19"], /no better or worse than itself/],
 		["an engine and a report", ["compare", "rivet-2.3.19", "a.json"], /Two engines can be compared, or two reports/],
 		["an engine besides", ["compare", "a.json", "b.json", "--engine", "rivet-2.3.18"], /leave --engine out/],
+		["a baseline", ["compare", "a.json", "b.json", "--baseline", "c.json"], /compare takes no --baseline/],
 		["a report that is not there", ["compare", "a.json", "b.json"], /No report at a\.json: the file does not exist/],
 	])("refuse %s", (_name, args, message) => expectRefusal(args, message));
 });

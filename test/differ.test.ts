@@ -151,8 +151,39 @@ describe("what the program leaves open", () => {
 		const [first] = runs as [Run, ...Run[]];
 		const other = runs.find((run) => differencesOf(first, run).length > 0) as Run;
 		expect(other).toBeDefined();
-		expect(freedomOf(first, other)).toBe("another branch came first");
-		expect(freedomOf(first, first)).toBeUndefined();
+		expect(freedomOf(first, other, differencesOf(first, other))).toBe("another branch came first");
+		expect(freedomOf(first, first, [])).toBeUndefined();
+	});
+
+	it("is whether a value is refused that cannot be kept", async () => {
+		const program = programOf([{ kind: "step", name: "step-1" }]);
+		const one = await inMacrotask(() => execute(referenceScenario(program, "live"), program, base));
+		const failing = (name: string): Run => ({ ...one, outcome: { status: "failed", error: { name, message: "no" } } });
+		const freedom = (other: Run) => freedomOf(one, other, differencesOf(one, other));
+		expect(freedom(failing("DataCloneError"))).toBe("what cannot be kept as it is may be refused");
+		expect(freedom(failing("Error"))).toBeUndefined();
+	});
+
+	it("is how many messages a wait takes at once, as long as they are the same in the same order", async () => {
+		const program = PROGRAMS.find(({ name }) => name === "batch-drainer") as (typeof PROGRAMS)[number];
+		const one = await inMacrotask(() => execute(referenceScenario(program, "live"), program, base));
+		const returns = one.of("queue.return");
+		expect(returns.length).toBeGreaterThan(1);
+		/** The first two waits as they were, or as one that was given the messages of both. */
+		const taking = (atOnce: boolean): Run => {
+			const [first, second] = returns.map(
+				({ data }) => data as { readonly key: string; readonly ids: readonly string[] },
+			);
+			const both = { ...first, ids: [...(first?.ids ?? []), ...(second?.ids ?? [])] };
+			const events = one.history.events
+				.filter((event) => !atOnce || event !== returns[1])
+				.map((event) => (atOnce && event === returns[0] ? { ...event, data: both } : event));
+			return { ...one, history: Object.assign(Object.create(Object.getPrototypeOf(one.history)), { events }) };
+		};
+		expect(differencesOf(taking(false), taking(true))).toEqual([]);
+		expect(freedomOf(taking(false), taking(true), [{ kind: "other-order", message: "" }])).toMatch(/to another wait/);
+		expect(freedomOf(taking(false), taking(false), [{ kind: "other-order", message: "" }])).toBeUndefined();
+		expect(freedomOf(taking(false), taking(true), [{ kind: "other-output", message: "" }])).toBeUndefined();
 	});
 
 	it.each<[string, readonly Fault[], RegExp | undefined]>([

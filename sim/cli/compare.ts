@@ -35,6 +35,8 @@ export interface CompareCommandOptions extends Omit<RunOptions, "engine">, Publi
 	readonly for?: number;
 	readonly from: number;
 	readonly workers?: number;
+	/** Given by mistake. */
+	readonly baseline?: string;
 }
 
 /** Seeds for each engine when nothing else is said: about a minute on two cores. */
@@ -47,6 +49,9 @@ export async function compareCommand(names: readonly string[], options: CompareC
 	const [before, after] = names;
 	if (before === undefined || after === undefined || names.length !== 2) {
 		throw new UsageError("compare takes two engines, or two reports: pnpm sim compare rivet-2.3.18 ./dist/index.js");
+	}
+	if (options.baseline !== undefined) {
+		throw new UsageError("compare takes no --baseline: the first of the two is what the second is held against.");
 	}
 	if (before === after) throw new UsageError(`${before} is no better or worse than itself; name two.`);
 	const [a, b] = [reportFile(before), reportFile(after)];

@@ -90,6 +90,8 @@ Examples:
   pnpm sim --seed 42 --save bug.repro     keep its failure in a file
   pnpm sim shrink bug.repro               the smallest run that fails so
   pnpm sim replay bug.repro               does it still fail?
+  pnpm sim compare rivet-2.3.18 rivet-2.3.19         what the second breaks
+  pnpm sim differ --against rivet-2.2.1   what comes out otherwise, and why
   pnpm sim matrix                         every property on every version
   pnpm sim list                           engines, suites, properties, programs
 

@@ -65,7 +65,7 @@ function compareRuns(pair: Pair, a: Judgement, b: Judgement): Compared {
 	const differences = [first, ...more] as const;
 	const [cause, ...others] = causesOf(pair, a, b, differences);
 	if (cause !== undefined) return { verdict: "explained", differences, by: [cause, ...others] };
-	const freedom = freedomOf(a.run, b.run);
+	const freedom = freedomOf(a.run, b.run, differences);
 	return freedom === undefined ? { verdict: "unexplained", differences } : { verdict: "free", reason: freedom };
 }
 
