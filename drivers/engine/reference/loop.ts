@@ -89,7 +89,7 @@ function keepable(context: Context, value: unknown, name: string): Uint8Array {
 }
 
 /** Forgets iterations now and then; not those with steps that may have to be undone, which need their code to run again. */
-function prune(context: Context, entry: Entry<LoopData>, config: Config<never>, current: number): void {
+function prune<T>(context: Context, entry: Entry<LoopData>, config: Config<T>, current: number): void {
 	const { execution, inRace } = context.scope;
 	const { rules } = execution.run;
 	const every =

@@ -36,8 +36,9 @@ export async function runStep(context: Context, config: Config): Promise<unknown
 				return attempt.value;
 			}
 		} else fail(context, entry, config, attempt, attemptsHere);
-		const isLate = data.status === "completed" && (config.ephemeral === true || rules.giveBeforeRecord === true);
-		const isLost = data.status === "failed" && rules.failBeforeRecord === true;
+		const { status } = entry.data as StepData;
+		const isLate = status === "completed" && (config.ephemeral === true || rules.giveBeforeRecord === true);
+		const isLost = status === "failed" && rules.failBeforeRecord === true;
 		// Durable before anybody acts on it: the next attempt, the program, or whoever catches it.
 		if (!isLate && !isLost) await context.flush();
 	}

@@ -69,7 +69,7 @@ class Table {
 	#slot(value: unknown, parent: number, field: string): Slot {
 		switch (typeof value) {
 			case "string":
-				return value.isWellFormed() ? value : ["w", utf16(value)];
+				return /\p{Surrogate}/u.test(value) ? ["w", utf16(value)] : value;
 			case "number":
 				return Object.is(value, -0) ? ["z"] : value;
 			case "boolean":
