@@ -17,7 +17,7 @@ import {
 import { type Block, type EndState, type Entry, entriesOf, type FailureRecord, type Recorded } from "./history.ts";
 import { Journal } from "./journal.ts";
 import { FIELDS } from "./keys.ts";
-import { Claims } from "./queue.ts";
+import { Claims, Removals } from "./removals.ts";
 import { lastCheckpoint, pendingUndos, rollBack, waitsToBeUndone } from "./rollback.ts";
 import type { Rules } from "./rules.ts";
 import { Run, Strand, type Wait } from "./run.ts";
@@ -33,6 +33,7 @@ export class Execution {
 	readonly workflowId: string;
 	readonly run: Run;
 	readonly claims = new Claims();
+	readonly removals = new Removals(this);
 	/** How steps are undone, by the key of the step, as far as the program has come by them. */
 	readonly handlers = new Map<string, NonNullable<Rivet.StepConfig<unknown>["rollback"]>>();
 	/** Waits that ended in this run. */
@@ -59,7 +60,8 @@ export class Execution {
 	/** What it is about to end with; then it is no use to ask it to stop. */
 	#ending: "completed" | "failed" | "yield" | undefined;
 	#evicting = false;
-	#failed = false;
+	#failing = false;
+	#refused = false;
 
 	constructor(
 		workflowId: string,
@@ -255,8 +257,9 @@ export class Execution {
 
 	async fail(error: unknown): Promise<void> {
 		const { run, journal } = this;
-		if (run.stopping || this.#ending === "failed") return;
-		this.#ending = "failed";
+		if (run.stopping || this.#failing) return;
+		this.#failing = true;
+		this.#ending = undefined;
 		this.#dropProgram();
 		const { rules } = run;
 		const isMistake = error instanceof RollbackCheckpointError || error instanceof HistoryDivergedError;
@@ -265,6 +268,7 @@ export class Execution {
 		if (rules.forgetError !== true) journal.change({ key: FIELDS.error, bytes: () => encodeValue(record) });
 		this.report({ workflow: { workflowId: this.workflowId, error: { name: record.name, message: record.message } } });
 		if (!undo) {
+			this.#ending = "failed";
 			await this.#close("failed");
 			void this.#end(() => this.#reject(errorOf(record)));
 			return;
@@ -278,7 +282,7 @@ export class Execution {
 	}
 
 	async #rollBack(failure: FailureRecord): Promise<void> {
-		this.#ending = undefined;
+		this.#failing = true;
 		this.state = "rolling_back";
 		const isOver = await rollBack(this);
 		if (!isOver || this.run.stopping) return;
@@ -290,6 +294,7 @@ export class Execution {
 	/** Has the last state on record, with all that is not yet. */
 	async #close(state: EndState): Promise<void> {
 		const { run, journal } = this;
+		await this.removals.settle();
 		// Before the end is on record: after a crash in between the next run comes to the same end, and clears it again.
 		if (this.#alarmMayBeSet && run.rules.keepAlarm !== true) await run.io(() => run.driver.clearAlarm(this.workflowId));
 		if (run.rules.forgetState !== true) this.#writeState(state);
@@ -315,6 +320,7 @@ export class Execution {
 		if (this.#ending !== undefined || run.stopping) return;
 		this.#ending = "yield";
 		run.stop();
+		await this.removals.settle();
 		const deadline = Math.min(...waits.map((wait) => wait.deadline ?? Number.POSITIVE_INFINITY));
 		const { rules } = run;
 		if (rules.alarmBeforeFlush === true && deadline < Number.POSITIVE_INFINITY) await this.setAlarm(deadline);
@@ -348,6 +354,7 @@ export class Execution {
 		const { run, journal } = this;
 		run.stop();
 		await this.compensating;
+		await this.removals.settle();
 		if (journal !== undefined && run.rules.evictBeforeFlush !== true) await journal.flush();
 		void this.#end(() => this.#resolve({ state: "sleeping" }));
 	}
@@ -362,8 +369,8 @@ export class Execution {
 	/** Ends the run with what storage said. Asked to stop, it has stopped all the same. */
 	async #storageFailed(error: unknown): Promise<void> {
 		const { run } = this;
-		if (this.#failed) return;
-		this.#failed = true;
+		if (this.#refused) return;
+		this.#refused = true;
 		if (run.rules.takeStorageForFailure === true && this.#ending === undefined && this.journal !== undefined) {
 			void this.fail(error);
 			return;

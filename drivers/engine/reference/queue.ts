@@ -18,47 +18,6 @@ const MAX_BODIES_BYTES = MAX_BATCH_BYTES - 64 * 1024;
 
 type Given = Rivet.WorkflowQueueMessage<unknown>;
 
-/** Which messages are taken, in this process. */
-export class Claims {
-	/** Taken by some wait: no other may have them. */
-	readonly #taken = new Set<string>();
-	/** Those that may still be in the queue. */
-	readonly #queued = new Set<string>();
-	readonly #removals = new Map<string, Promise<void>>();
-
-	claim(id: string, isQueued = true): void {
-		this.#taken.add(id);
-		if (isQueued) this.#queued.add(id);
-	}
-
-	has(id: string): boolean {
-		return this.#taken.has(id);
-	}
-
-	/** How many that are taken a look into the queue may find. */
-	get queued(): number {
-		return this.#queued.size;
-	}
-
-	isOut(id: string): void {
-		this.#queued.delete(id);
-	}
-
-	release(id: string): void {
-		this.#taken.delete(id);
-		this.#queued.delete(id);
-	}
-
-	removing(id: string, removal: Promise<void>): Promise<void> {
-		this.#removals.set(id, removal);
-		return removal;
-	}
-
-	async removed(id: string): Promise<void> {
-		await this.#removals.get(id);
-	}
-}
-
 export async function receive(
 	context: Context,
 	name: string,
@@ -87,7 +46,7 @@ export async function receive(
 		if (rules.removeBeforeMessageRecord === true) await takeUnsafely(context, entry, options, count);
 		else await take(context, entry, options, count);
 	}
-	if (!data.removed && !data.completable && !execution.rehearsing) await remove(context, entry);
+	if (!data.removed && !data.completable && !execution.rehearsing) execution.removals.add(context, entry);
 	const messages =
 		rules.firstOfBatchOnly === true && entry.recorded && !execution.fresh.has(entry)
 			? (data.messages ?? []).slice(0, 1)
@@ -118,6 +77,7 @@ async function take(
 				: await look(context, names, Math.max(1, Math.floor(count)), name);
 		if (messages.length > 0 || isLate) {
 			data.messages = messages;
+			data.removed = messages.length === 0;
 			break;
 		}
 		if (deadline !== undefined && data.deadline === undefined) {
@@ -151,6 +111,8 @@ async function look(context: Context, names: readonly string[], count: number, w
 		messages.push({ id, name, body, sentAt });
 	}
 	for (const { id } of messages) claims.claim(id);
+	// What is the very front of the queue can be taken off it without another look.
+	if (messages.every(({ id }, i) => found[i]?.id === id)) execution.removals.front(messages, names);
 	return messages;
 }
 
@@ -179,21 +141,6 @@ async function takeUnsafely(
 	await context.flush();
 }
 
-async function remove(context: Context, entry: Entry<MessageData>): Promise<void> {
-	const { execution } = context.scope;
-	const { claims, run } = execution;
-	const { data } = entry;
-	if (run.rules.neverRemove === true) return;
-	await Promise.all(
-		(data.messages ?? []).map(({ id }) => {
-			const removal = run.io(() => run.driver.messageDriver.completeMessage(id)).then(() => claims.isOut(id));
-			return context.scope.strand.until(claims.removing(id, removal));
-		}),
-	);
-	data.removed = true;
-	if ((data.messages ?? []).length > 0) context.record(entry);
-}
-
 /** A message as the program gets it: a copy of its own each time. */
 function given(context: Context, entry: Entry<MessageData>, { id, name, body, sentAt }: StoredMessage): Given {
 	const message: Given = { id, name, body: decodeValue(body), createdAt: sentAt };
@@ -220,7 +167,7 @@ async function complete(context: Context, entry: Entry<MessageData>, id: string,
 		if (execution.rehearsing || !strand.alive) await new Promise(() => {});
 		// Sent again after a crash before it is on record: whoever holds the queue leaves what is gone alone.
 		const sent = run.io(() => run.driver.messageDriver.completeMessage(id, response)).then(() => claims.isOut(id));
-		if (run.rules.completeUnheard !== true) await strand.until(claims.removing(id, sent));
+		if (run.rules.completeUnheard !== true) await strand.until(sent);
 		data.completed.push(id);
 		context.record(entry);
 	}
@@ -279,8 +226,8 @@ export function takenIn(entries: Iterable<Entry>): StoredMessage[] {
 /** Puts messages of branches that lost back into the queue, behind what has come since, unless they never left it. */
 export async function putBack(execution: Execution, messages: readonly StoredMessage[]): Promise<void> {
 	const { claims, run } = execution;
+	await execution.removals.settle();
 	for (const { id, name, body, sentAt } of messages) {
-		await claims.removed(id);
 		if (!(await run.io(() => isQueued(execution, id, name)))) {
 			await run.io(() => run.driver.messageDriver.addMessage({ id, name, data: decodeValue(body), sentAt }));
 		}
