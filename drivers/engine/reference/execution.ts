@@ -46,7 +46,7 @@ export class Execution {
 	rehearsing = false;
 	/** The compensation under way, until it is known how it ended. */
 	compensating: Promise<void> | undefined;
-	state: "running" | "rolling_back" = "running";
+	state: Rivet.WorkflowState = "running";
 	ended = false;
 	readonly result: Promise<Result>;
 	readonly #workflow: Workflow;
@@ -112,6 +112,7 @@ export class Execution {
 	#answerFromRecord(): boolean {
 		const { recorded, run } = this;
 		const { rules } = run;
+		if (recorded.state === "completed" || recorded.state === "failed") this.state = recorded.state;
 		switch (recorded.state) {
 			case "cancelled":
 				if (rules.runCancelled === true) return false;
@@ -121,18 +122,18 @@ export class Execution {
 					.then(() => this.#end(() => this.#reject(new EvictedError())));
 				return true;
 			case "completed": {
-				if (rules.forgetCompletion === true) return false;
+				if (rules.forgetCompletion === true) break;
 				const output = decodeValue(recorded.output as Uint8Array);
 				void this.#end(() => this.#resolve({ state: "completed", output }));
 				return true;
 			}
 			case "failed":
-				if (rules.forgetFailure === true) return false;
+				if (rules.forgetFailure === true) break;
 				void this.#end(() => this.#reject(errorOf(recorded.error as FailureRecord)));
 				return true;
-			default:
-				return false;
 		}
+		this.state = "running";
+		return false;
 	}
 
 	/** Learns from the history what is taken, what is to be cleared away, and where the order of completions stands. */
@@ -246,6 +247,7 @@ export class Execution {
 		this.#dropProgram();
 		if (this.run.rules.forgetOutput !== true) this.journal.change({ key: FIELDS.output, bytes: () => bytes });
 		await this.#close("completed");
+		this.state = "completed";
 		void this.#end(() => this.#resolve({ state: "completed", output: decodeValue(bytes) }));
 	}
 
@@ -270,6 +272,7 @@ export class Execution {
 		if (!undo) {
 			this.#ending = "failed";
 			await this.#close("failed");
+			this.state = "failed";
 			void this.#end(() => this.#reject(errorOf(record)));
 			return;
 		}
@@ -288,6 +291,7 @@ export class Execution {
 		if (!isOver || this.run.stopping) return;
 		this.#ending = "failed";
 		await this.#close("failed");
+		this.state = "failed";
 		void this.#end(() => this.#reject(errorOf(failure)));
 	}
 

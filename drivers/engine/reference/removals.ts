@@ -94,6 +94,8 @@ export class Removals {
 		readonly ids: readonly string[];
 	}): Promise<void> {
 		const { run } = this.#execution;
+		// Another removal may have taken some of them meanwhile.
+		if (!ids.every((id) => this.#due.has(id))) return await this.#remove(false);
 		await run.io(() => run.driver.messageDriver.receiveMessages({ names, count: ids.length, completable: false }));
 		for (const id of ids) this.#isOut(id);
 	}
