@@ -66,6 +66,7 @@ export const joinAll: Property = {
 			switch (event.kind) {
 				case "process.crash":
 				case "run.rejected":
+				case "operation.failed":
 					// What was not on record yet may run again.
 					disturbed = true;
 					fresh = new Set();

@@ -98,7 +98,7 @@ export class Execution {
 			return;
 		}
 		const { recorded } = this;
-		this.journal = new Journal(run.driver, run.io, run.rules, recorded.keys, (error) => void this.fail(error));
+		this.journal = new Journal(run.driver, run.io, run.rules, recorded.keys, (error) => this.#tooLarge(error));
 		this.resumed = recorded.keys.size > 0;
 		this.#alarmMayBeSet = this.resumed;
 		if (cut !== undefined) await finishCut(run.io, run.driver, cut);
@@ -263,13 +263,11 @@ export class Execution {
 		this.#failing = true;
 		this.#ending = undefined;
 		this.#dropProgram();
+		const record = this.#recordOf(error);
 		const { rules } = run;
-		const isMistake = error instanceof RollbackCheckpointError || error instanceof HistoryDivergedError;
-		const undo = !isMistake && pendingUndos(this.recorded.root).length > 0 && rules.neverUndo !== true;
-		const record: FailureRecord = { ...recordOf(error), undo };
 		if (rules.forgetError !== true) journal.change({ key: FIELDS.error, bytes: () => encodeValue(record) });
 		this.report({ workflow: { workflowId: this.workflowId, error: { name: record.name, message: record.message } } });
-		if (!undo) {
+		if (!record.undo) {
 			this.#ending = "failed";
 			await this.#close("failed");
 			this.state = "failed";
@@ -282,6 +280,24 @@ export class Execution {
 			if (run.stopping) return;
 		}
 		await this.#rollBack(record);
+	}
+
+	#recordOf(error: unknown): FailureRecord {
+		const isMistake = error instanceof RollbackCheckpointError || error instanceof HistoryDivergedError;
+		const undo = !isMistake && pendingUndos(this.recorded.root).length > 0 && this.run.rules.neverUndo !== true;
+		return { ...recordOf(error), undo };
+	}
+
+	/** A record that no batch can hold fails the workflow: running what made it again would change nothing. */
+	#tooLarge(error: Error): void {
+		if (!this.#evicting || this.#failing) {
+			void this.fail(error);
+			return;
+		}
+		this.#failing = true;
+		const record = this.#recordOf(error);
+		this.journal.change({ key: FIELDS.error, bytes: () => encodeValue(record) });
+		this.#writeState(record.undo ? "rolling_back" : "failed");
 	}
 
 	async #rollBack(failure: FailureRecord): Promise<void> {
@@ -328,7 +344,7 @@ export class Execution {
 		const deadline = Math.min(...waits.map((wait) => wait.deadline ?? Number.POSITIVE_INFINITY));
 		const { rules } = run;
 		if (rules.alarmBeforeFlush === true && deadline < Number.POSITIVE_INFINITY) await this.setAlarm(deadline);
-		if (rules.yieldBeforeFlush !== true) await journal.flush();
+		if (rules.yieldBeforeFlush !== true) await journal.drained();
 		if (rules.noAlarm !== true && rules.alarmBeforeFlush !== true && deadline < Number.POSITIVE_INFINITY)
 			await this.setAlarm(deadline);
 		const names = namesOf(waits);
@@ -359,7 +375,7 @@ export class Execution {
 		run.stop();
 		await this.compensating;
 		await this.removals.settle();
-		if (journal !== undefined && run.rules.evictBeforeFlush !== true) await journal.flush();
+		if (journal !== undefined && run.rules.evictBeforeFlush !== true) await journal.drained();
 		void this.#end(() => this.#resolve({ state: "sleeping" }));
 	}
 

@@ -69,11 +69,11 @@ async function take(
 	const deadline = run.rules.moveDeadlines === true ? fromNow : (data.deadline ?? fromNow);
 	let pollMs: number | undefined;
 	for (;;) {
-		// A last look at the deadline: what came in time is not left behind.
 		const isLate = deadline !== undefined && Date.now() >= deadline;
-		const messages =
+		// A last look at the deadline: what came in time is not left behind.
+		const { messages, others } =
 			isLate && run.rules.neverLookLate === true
-				? []
+				? NOTHING
 				: await look(context, names, Math.max(1, Math.floor(count)), name);
 		if (messages.length > 0 || isLate) {
 			data.messages = messages;
@@ -85,17 +85,25 @@ async function take(
 			context.record(entry);
 			if (run.rules.waitBeforeRecord !== true) await context.flush();
 		}
-		const how = await run.wait(strand, { deadline, names, pollMs });
-		const again = how === "message" || pollMs !== undefined;
-		pollMs = !again ? undefined : pollMs === undefined ? FIRST_POLL_MS : Math.min(LAST_POLL_MS, 2 * pollMs);
+		// While the queue holds what another branch has, it would say for ever that there is something.
+		pollMs = !others ? undefined : Math.min(LAST_POLL_MS, 2 * (pollMs ?? FIRST_POLL_MS / 2));
+		await run.wait(strand, { deadline, names, pollMs });
 	}
 	context.record(entry);
 	execution.fresh.add(entry);
 	if (run.rules.giveMessageBeforeRecord !== true) await context.flush();
 }
 
+interface Look {
+	readonly messages: readonly StoredMessage[];
+	/** Whether the queue only holds what others have. */
+	readonly others: boolean;
+}
+
+const NOTHING: Look = { messages: [], others: false };
+
 /** The first messages with one of the names (of any name when there are none) that nobody has; claimed from then on. */
-async function look(context: Context, names: readonly string[], count: number, wait: string): Promise<StoredMessage[]> {
+async function look(context: Context, names: readonly string[], count: number, wait: string): Promise<Look> {
 	const { execution } = context.scope;
 	const { claims, run } = execution;
 	const found = await context.io(() =>
@@ -113,7 +121,7 @@ async function look(context: Context, names: readonly string[], count: number, w
 	for (const { id } of messages) claims.claim(id);
 	// What is the very front of the queue can be taken off it without another look.
 	if (messages.every(({ id }, i) => found[i]?.id === id)) execution.removals.front(messages, names);
-	return messages;
+	return { messages, others: messages.length === 0 && found.length > 0 };
 }
 
 /** Takes messages off the queue first, as a queue that gives what it forgets has it. */
