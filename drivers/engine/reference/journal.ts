@@ -93,11 +93,11 @@ export class Journal {
 
 	/** Settles once all that was changed up to now is durable, or was refused. */
 	async drained(): Promise<void> {
-		while (this.#dirty.size > 0) {
-			void this.flush();
+		do {
+			if (this.#dirty.size > 0) void this.flush();
 			await this.#tail;
-		}
-		await this.#tail;
+			// What was refused may have left a failure to be recorded.
+		} while (this.#dirty.size > 0);
 	}
 
 	#refuse(error: StorageLimitError): Promise<void> {

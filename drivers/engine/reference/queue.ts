@@ -196,7 +196,7 @@ export async function send(context: Context, name: string, body: unknown): Promi
 	}
 	// The same place sends under the same id, so that what an earlier life sent and could not record is recognised.
 	const id = run.rules.sendUnderNewId === true ? crypto.randomUUID() : idOf(entry.key);
-	const known = execution.resumed && (claims.has(id) || (await context.io(() => isQueued(execution, id, name))));
+	const known = claims.has(id) || (await context.io(() => isQueued(execution, id, name)));
 	if (!known) {
 		await context.io(() => run.driver.messageDriver.addMessage({ id, name, data: copy, sentAt: Date.now() }));
 	}
