@@ -3,7 +3,7 @@
  * it. Whatever decides what a seed means belongs here, or workers would explore something else.
  */
 import { type Feature, UsageError } from "../../drivers/engine/contract.ts";
-import { loadRivet } from "../../drivers/engine/rivet/engine.ts";
+import { loadEngine } from "../../drivers/engine/load.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { GENERATED } from "../../fixtures/generators/interpret.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
@@ -30,7 +30,7 @@ export interface ExplorerSpec {
 /** @throws UsageError when the engine cannot be loaded, or when there is no program or property of a name. */
 export async function explorerFrom(spec: ExplorerSpec): Promise<Explorer> {
 	const { programs, properties, faults, avoid, lacking = [] } = spec;
-	const whole = await loadRivet(spec.engine);
+	const whole = await loadEngine(spec.engine);
 	const features = new Set([...whole.features].filter((feature) => !lacking.includes(feature)));
 	const target = { engine: lacking.length === 0 ? whole : { ...whole, features }, storage: memoryStorage };
 	const chosenPrograms = programs
