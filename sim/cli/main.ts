@@ -203,6 +203,16 @@ program
 	});
 
 program
+	.command("mutants")
+	.description("every property kills the mutants it names, in no more seeds than on record (--property ID names some)")
+	.option("--mutant <names>", "only these mutants", parseNames)
+	.option("--update", "record in how many seeds they were killed")
+	.action(async (_options, command) => {
+		const { mutants } = await import("./mutants.ts");
+		process.exitCode = (await mutants(ownOptions(command))).exitCode;
+	});
+
+program
 	.command("cost")
 	.description("durable writes, operations and bytes of each operation on each version, beside their budgets")
 	.option("--update", "record them as the budgets")

@@ -27,7 +27,7 @@ import { loadBudgets } from "./cost.ts";
 import { commands } from "./explore.ts";
 import { drawingOptions, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
 import { makeReportDirectory, sayWritten, writeFiles } from "./publish.ts";
-import { paintFor, progressOf, widthOf } from "./terminal.ts";
+import { paintFor, stoppable, widthOf } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
 export interface MatrixOptions extends Omit<RunOptions, "engine"> {
@@ -265,33 +265,6 @@ async function showUpgrade(options: UpgradeOptions, named: readonly string[]): P
 	];
 	process.stdout.write(`${lines.join("\n")}\n`);
 	return violations.length === 0 ? 0 : 1;
-}
-
-/** Does long work with progress; at ctrl-c it ends early and keeps what there is. @returns whether it was stopped. */
-async function stoppable(
-	silent: boolean,
-	work: (signal: AbortSignal, progress: (done: number, note: string) => void) => Promise<void>,
-	total?: number,
-): Promise<boolean> {
-	const progress = progressOf(total, silent);
-	const stopped = new AbortController();
-	const stop = () => {
-		// A second ctrl-c ends the process at once, as ever.
-		process.off("SIGINT", stop);
-		process.off("SIGTERM", stop);
-		progress.announce("stopping, with what there is so far; ctrl-c again ends at once");
-		stopped.abort();
-	};
-	process.on("SIGINT", stop);
-	process.on("SIGTERM", stop);
-	try {
-		await work(stopped.signal, (done, note) => progress.update(done, note));
-	} finally {
-		progress.stop();
-		process.off("SIGINT", stop);
-		process.off("SIGTERM", stop);
-	}
-	return stopped.signal.aborted;
 }
 
 /** Names of the programs that at least two of the versions can run, in order. */

@@ -30,16 +30,17 @@ function behind(note: string): string {
 
 /**
  * Progress on standard error: a bar on a terminal, a plain line now and then elsewhere.
- * @param total runs to come, or undefined when time ends it.
+ * @param total how many are to come, or undefined when time ends it.
+ * @param unit what they are, one of them.
  */
-export function progressOf(total: number | undefined, silent: boolean): Progress {
+export function progressOf(total: number | undefined, silent: boolean, unit = "run"): Progress {
 	const stream = process.stderr;
 	if (silent) return { update: () => {}, announce: () => {}, stop: () => {} };
 	const startedAt = performance.now();
 	const rate = (done: number) => done / Math.max(0.001, (performance.now() - startedAt) / 1_000);
 	if (stream.isTTY && total !== undefined) {
 		const bar = new cliProgress.SingleBar({
-			format: "{bar} {percentage}%  {runs} runs, {rate}/s, {left} s left{note}",
+			format: `{bar} {percentage}%  {runs} ${unit}s, {rate}/s, {left} s left{note}`,
 			barsize: 24,
 			hideCursor: true,
 			clearOnComplete: true,
@@ -74,11 +75,39 @@ export function progressOf(total: number | undefined, silent: boolean): Progress
 			const perSecond = rate(done);
 			const of = total === undefined ? "" : ` of ${count(total)}`;
 			const left = total === undefined ? "" : `, ${count((total - done) / perSecond)} s left`;
-			stream.write(`${count(done)}${of} runs, ${count(perSecond)}/s${left}${behind(note)}\n`);
+			stream.write(`${count(done)}${of} ${unit}s, ${count(perSecond)}/s${left}${behind(note)}\n`);
 		},
 		announce: (text) => {
 			stream.write(`${text}\n`);
 		},
 		stop: () => {},
 	};
+}
+
+/** Does long work with progress; at ctrl-c it ends early and keeps what there is. @param unit what is counted, one of them. @returns whether it was stopped. */
+export async function stoppable(
+	silent: boolean,
+	work: (signal: AbortSignal, progress: (done: number, note: string) => void) => Promise<void>,
+	total?: number,
+	unit = "run",
+): Promise<boolean> {
+	const progress = progressOf(total, silent, unit);
+	const stopped = new AbortController();
+	const stop = () => {
+		// A second ctrl-c ends the process at once, as ever.
+		process.off("SIGINT", stop);
+		process.off("SIGTERM", stop);
+		progress.announce("stopping, with what there is so far; ctrl-c again ends at once");
+		stopped.abort();
+	};
+	process.on("SIGINT", stop);
+	process.on("SIGTERM", stop);
+	try {
+		await work(stopped.signal, (done, note) => progress.update(done, note));
+	} finally {
+		progress.stop();
+		process.off("SIGINT", stop);
+		process.off("SIGTERM", stop);
+	}
+	return stopped.signal.aborted;
 }
