@@ -82,7 +82,7 @@ export const rollbackOrder: Property = {
 	id: "rollback.order",
 	claim: "Compensations run in reverse order of the completed steps since the checkpoint, all of them and only those.",
 	source: "docs: Rollback, Cross-actor saga (compensating actions); types: StepConfig.rollback",
-	mutants: ["engine-compensates-forwards"],
+	mutants: ["engine-compensates-forwards", "engine-skips-the-last-compensation", "engine-compensates-what-failed"],
 	skips: skipsWithoutCompensation,
 	check(run) {
 		const found = new Findings();
@@ -179,7 +179,7 @@ export const rollbackOnce: Property = {
 		"Each completed compensation runs once, across crashes during rollback; a failing one is resumed, and the error that began it all is kept.",
 	source:
 		"docs: Rollback; types: EntryMetadata.rollbackCompletedAt, EntryMetadata.rollbackError, WorkflowRollbackErrorEvent",
-	mutants: ["engine-compensates-twice"],
+	mutants: ["engine-compensates-twice", "engine-reports-the-rollback"],
 	skips: skipsWithoutCompensation,
 	check(run) {
 		const found = new Findings();

@@ -160,7 +160,13 @@ export const everyStateRecovers: Property = {
 	source:
 		"docs: What are workflows?, Checkpoint-friendly loop design; errors: HistoryDivergedError (code changes only)",
 	survivesLostWrites: true,
-	mutants: ["driver-drops-names", "driver-truncates-values", "driver-lists-past-the-prefix"],
+	mutants: [
+		"driver-drops-names",
+		"driver-truncates-values",
+		"driver-lists-past-the-prefix",
+		"driver-writes-batches-one-by-one",
+		"engine-folds-names",
+	],
 	check(run, reference) {
 		const violations: Violation[] = [];
 		run.history.events.forEach((event, index) => {
@@ -200,7 +206,7 @@ export const pure: Property = {
 	id: "replay.pure",
 	claim: "Resuming a finished workflow runs no step body, writes nothing and returns the same output.",
 	source: "docs: What are workflows? (replay follows what is recorded); types: WorkflowHandle.getOutput",
-	mutants: ["driver-forgets-completion"],
+	mutants: ["driver-forgets-completion", "engine-runs-steps-again-on-replay", "engine-loses-the-output"],
 	skips: (program) => (program.evolving === true ? "the code is another when it is resumed" : undefined),
 	check(run) {
 		const { events } = run.history;
