@@ -389,6 +389,8 @@ export interface MatrixReport {
 	/** Absent when it was left out. */
 	readonly upgrades?: UpgradeResult;
 	readonly cost?: CostResult;
+	/** Whether every property kills its mutants. */
+	readonly mutants?: MutantsResult;
 	readonly seconds: number;
 }
 

@@ -1,7 +1,7 @@
 /** The table of the gate: mutants, the properties that kill them, and in how many seeds. For the terminal, as Markdown, as JUnit. */
 import { createRequire } from "node:module";
 import type { Builder } from "junit-report-builder";
-import { findingId, type MutantResult, type MutantsReport, type MutantsResult } from "./model.ts";
+import { findingId, type MutantResult, type MutantsResult } from "./model.ts";
 import { count, NO_PAINT, type Paint, plural, wrap } from "./text.ts";
 
 const load = createRequire(import.meta.url);
@@ -96,7 +96,7 @@ export function mutantsMarkdown({ rows, gaps }: MutantsResult): string {
 }
 
 /** A suite a property, a test case a mutant. */
-export function mutantsJunit({ mutants: { rows, gaps } }: MutantsReport): string {
+export function mutantsJunit({ rows, gaps }: MutantsResult): string {
 	const xml = (load("junit-report-builder") as Builder).newBuilder();
 	for (const property of new Set(rows.map((row) => row.property))) {
 		const suite = xml.testSuite().name(`faultline.mutants.${property}`);

@@ -7,10 +7,11 @@ import { CATCHES, type Catch } from "../fixtures/mutants/catches.ts";
 import { MUTANTS } from "../fixtures/mutants/index.ts";
 import { formatKills, parseKills, rowOf } from "../fixtures/mutants/kills.ts";
 import type { MutantResult, MutantsResult } from "../reports/model.ts";
-import { mutantsMarkdown, mutantsText, mutantsVerdict } from "../reports/mutants.ts";
+import { mutantsJunit, mutantsMarkdown, mutantsText, mutantsVerdict } from "../reports/mutants.ts";
 import { gateOf, loadKills } from "../sim/cli/mutants.ts";
 import { type Gate, gaps, judgeHunt, limitOf, MOST_SEEDS } from "../sim/explore/gate/gate.ts";
 import type { Hunted } from "../sim/explore/gate/hunt.ts";
+import { matrixVerdict } from "../sim/explore/matrix/matrix.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
 import { COMPARISONS, PROPERTIES } from "../suites/index.ts";
 import { sim } from "./support/cli.ts";
@@ -132,6 +133,21 @@ describe("the table", () => {
 		expect(mutantsVerdict(table([row], { interrupted: true }))).toBe("invalid");
 	});
 
+	it("decides with the other tables of a matrix", () => {
+		expect(matrixVerdict(["known"], [], { mutants: table([row]) })).toBe("known");
+		expect(matrixVerdict(["known"], [], { mutants: table([row, lives]) })).toBe("fail");
+		expect(matrixVerdict(["known"], [], { mutants: table([row], { gaps: ["x names no mutant."] }) })).toBe("fail");
+	});
+
+	it("is a suite a property in JUnit, a test case a mutant", () => {
+		const xml = mutantsJunit(table([row, lives], { gaps: ["x names no mutant."] }));
+		expect(xml.match(/<testcase /g)).toHaveLength(3);
+		expect(xml.match(/<failure message="[^"]*"/g)).toEqual([
+			'<failure message="lives through 58 seeds; on record it took 4"',
+			'<failure message="x names no mutant."',
+		]);
+	});
+
 	it("says what lived, and the command that hunts it again, within 80 columns", () => {
 		const text = mutantsText(table([row, lives]));
 		expect(text).toMatch(/FAIL {2}engine-forgets {2}step\.committed-once\/ran-again\n {6}lives through 58 seeds/);
@@ -153,6 +169,7 @@ describe("pnpm sim mutants", () => {
 	it.each([
 		["a mutant that is none", ["--mutant", "engine-nobody-built"], /Unknown mutant "engine-nobody-built"; choose from/],
 		["a property that is none", ["--property", "step.nothing"], /Unknown property "step\.nothing"/],
+		["an engine to make them of", ["--engine", "rivet-2.1.3"], /--engine means nothing here/],
 		[
 			"two that know nothing of each other",
 			["--mutant", "engine-keeps-json", "--property", "queue.fifo"],

@@ -186,11 +186,13 @@ program
 	.command("matrix")
 	.description("every property on every version (--engine A,B names some), and every upgrade")
 	.option("--no-upgrades", "leave out the histories that go on under another version")
+	.option("--no-mutants", "leave out the hunts for mutants")
 	.option("--downgrades", "let them go on under older versions too; told, not judged")
 	.action(async (_options, command) => {
 		const { matrix } = await import("./matrix.ts");
 		const options = versionOptions(command);
-		process.exitCode = (await matrix({ ...options, upgrades: options.upgrades !== false })).exitCode;
+		const tables = { upgrades: options.upgrades !== false, mutants: options.mutants !== false };
+		process.exitCode = (await matrix({ ...options, ...tables })).exitCode;
 	});
 
 program

@@ -8,13 +8,18 @@ import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { CATCHES, type Catch } from "../../fixtures/mutants/catches.ts";
 import { MUTANTS } from "../../fixtures/mutants/index.ts";
 import { formatKills, type Kill, parseKills, rowOf } from "../../fixtures/mutants/kills.ts";
-import { exitCodeOf, findingId, type MutantResult, type MutantsReport, SCHEMA_VERSION } from "../../reports/model.ts";
+import {
+	exitCodeOf,
+	findingId,
+	type MutantResult,
+	type MutantsReport,
+	type MutantsResult,
+	SCHEMA_VERSION,
+} from "../../reports/model.ts";
 import { mutantsJunit, mutantsMarkdown, mutantsText, mutantsVerdict } from "../../reports/mutants.ts";
 import { COMPARISONS, PROPERTIES } from "../../suites/index.ts";
-import { Gate, gaps, judgeHunt, limitOf } from "../explore/gate/gate.ts";
-import type { Hunted } from "../explore/gate/hunt.ts";
+import { Gate, gaps, huntAll } from "../explore/gate/gate.ts";
 import { replaceFile } from "../explore/keep/reproducer-file.ts";
-import { inMacrotask } from "../world/interpose.ts";
 import { loadBudgets } from "./cost.ts";
 import { loadExpectations, unknown } from "./options.ts";
 import { makeReportDirectory, sayWritten, writeFiles } from "./publish.ts";
@@ -24,6 +29,8 @@ import { VERSION } from "./version.ts";
 const KILLS = fileURLToPath(new URL("../../fixtures/mutants/kills.json", import.meta.url));
 
 export interface MutantsOptions {
+	/** None: what a mutant is made of is its own affair. */
+	readonly engine?: string;
 	/** Names of mutants; all when absent. */
 	readonly mutant?: readonly string[];
 	/** Ids of properties; all when absent. */
@@ -36,11 +43,23 @@ export interface MutantsOptions {
 }
 
 export async function mutants(options: MutantsOptions): Promise<MutantsReport> {
+	if (options.engine !== undefined) {
+		throw new UsageError("--engine means nothing here: each mutant is made of one engine; see docs/mutants.md.");
+	}
 	const rows = chosenRows(options);
 	if (options.report !== undefined) makeReportDirectory(options.report);
 	const kills = loadKills();
 	const startedAt = performance.now();
-	const { results, interrupted } = await huntAll(rows, options, kills);
+	const gate = await gateOf();
+	const results: MutantResult[] = [];
+	const silent = options.quiet === true || options.json === true;
+	const work = async (signal: AbortSignal, progress: (done: number, note: string) => void) => {
+		for await (const result of huntAll(gate, rows, options.update === true ? [] : kills, signal)) {
+			results.push(result);
+			progress(results.length, result.mutant);
+		}
+	};
+	const interrupted = await stoppable(silent, work, rows.length, "hunt");
 	const isWhole = options.mutant === undefined && options.property === undefined;
 	const recorded = options.update === true && !interrupted ? record(kills, results, isWhole) : kills;
 	const own = options.update === true ? results.map((result) => asRecorded(result, recorded)) : results;
@@ -53,7 +72,28 @@ export async function mutants(options: MutantsOptions): Promise<MutantsReport> {
 		seconds: Number(((performance.now() - startedAt) / 1_000).toFixed(3)),
 	};
 	publish(report, options);
+	if (options.update === true && !silent) process.stdout.write(updateText(kills, results));
 	return report;
+}
+
+/** What an update did to the record. */
+function updateText(before: readonly Kill[], results: readonly MutantResult[]): string {
+	const seeds = new Map(before.map((kill) => [rowOf(kill), kill.seeds]));
+	const slower = results.filter(
+		(result) => (result.seeds ?? 0) > (seeds.get(rowOf(result)) ?? Number.POSITIVE_INFINITY),
+	);
+	const lines = slower.map(
+		(result) => `takes longer than before: ${rowOf(result)}, ${seeds.get(rowOf(result))} to ${result.seeds}`,
+	);
+	return `${[...lines, `recorded: ${relative(".", KILLS)}`].join("\n")}\n`;
+}
+
+/** The whole gate, as a part of a larger report. */
+export async function hunted(signal: AbortSignal, onProgress: (hunts: number) => void): Promise<MutantsResult> {
+	const kills = loadKills();
+	const rows: MutantResult[] = [];
+	for await (const row of huntAll(await gateOf(), chosenRows(), kills, signal)) onProgress(rows.push(row));
+	return { rows, gaps: gaps(kills), interrupted: signal.aborted };
 }
 
 /** The targets that mutants are made of, with what is known of them. */
@@ -69,7 +109,7 @@ export function loadKills(): Kill[] {
 }
 
 /** Rows in the order in which properties are reported. @throws UsageError when a name is none, or nothing is left. */
-function chosenRows({ mutant: mutants, property: properties }: MutantsOptions): readonly Catch[] {
+export function chosenRows({ mutant: mutants, property: properties }: MutantsOptions = {}): readonly Catch[] {
 	const names = MUTANTS.map(({ name }) => name);
 	const ids = [...PROPERTIES, ...COMPARISONS].map(({ id }) => id);
 	for (const name of mutants ?? []) if (!names.includes(name)) throw new UsageError(unknown("mutant", name, names));
@@ -80,48 +120,6 @@ function chosenRows({ mutant: mutants, property: properties }: MutantsOptions): 
 	);
 	if (chosen.length > 0) return chosen;
 	throw new UsageError(`No property of ${properties?.join(", ")} names a mutant of ${mutants?.join(", ")}.`);
-}
-
-/** Hunts along all rows, with progress; at ctrl-c it ends early and keeps what there is. */
-async function huntAll(
-	rows: readonly Catch[],
-	{ update, json, quiet }: MutantsOptions,
-	kills: readonly Kill[],
-): Promise<{ results: MutantResult[]; interrupted: boolean }> {
-	const gate = await gateOf();
-	const onRecord = new Map(kills.map((kill) => [rowOf(kill), kill.seeds]));
-	const results: MutantResult[] = [];
-	const work = async (signal: AbortSignal, progress: (done: number, note: string) => void) => {
-		for (const row of rows) {
-			const recorded = update === true ? undefined : onRecord.get(rowOf(row));
-			const limit = limitOf(recorded);
-			const hunted = await followed(gate.hunt(row, limit), signal);
-			if (hunted === undefined) return;
-			results.push(judgeHunt(row, gate.targetOf(row), hunted, limit, recorded));
-			progress(results.length, row.mutant);
-		}
-	};
-	const interrupted = await stoppable(quiet === true || json === true, work, rows.length, "hunt");
-	return { results, interrupted };
-}
-
-/** Real milliseconds between two looks at whether to stop. */
-const SLICE_MS = 100;
-
-/** What a hunt came to; undefined when it was stopped before. */
-async function followed(hunt: Generator<void, Hunted>, signal: AbortSignal): Promise<Hunted | undefined> {
-	while (!signal.aborted) {
-		const hunted = await inMacrotask(() => {
-			const sliceEnds = performance.now() + SLICE_MS;
-			while (performance.now() < sliceEnds) {
-				const step = hunt.next();
-				if (step.done === true) return step.value;
-			}
-			return undefined;
-		});
-		if (hunted !== undefined) return hunted;
-	}
-	return undefined;
 }
 
 /** Writes the record anew: hunted rows as they came out, and of the others those that a whole hunt would have gone along. */
@@ -154,13 +152,12 @@ function publish(report: MutantsReport, options: MutantsOptions): void {
 		const quiet = options.quiet === true;
 		process.stdout.write(mutantsText(report.mutants, { width: widthOf(process.stdout), paint, quiet }));
 	}
-	if (options.update === true && !silent) process.stdout.write(`recorded: ${relative(".", KILLS)}\n`);
 	if (options.report === undefined) return;
 	const files: [string, string][] = [
 		["mutants.json", asJson],
 		["mutants.md", mutantsMarkdown(report.mutants)],
 		["mutants.txt", mutantsText(report.mutants)],
-		["mutants.xml", mutantsJunit(report)],
+		["mutants.xml", mutantsJunit(report.mutants)],
 	];
 	writeFiles(options.report, files);
 	const names = files.map(([name]) => name);

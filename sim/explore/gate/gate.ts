@@ -18,6 +18,7 @@ import type { Property } from "../../../suites/property.ts";
 import type { Target } from "../../../suites/run.ts";
 import { versionUpgrade } from "../../../suites/upgrade.ts";
 import { getOrInsert } from "../../world/collections.ts";
+import { inMacrotask } from "../../world/interpose.ts";
 import { Explorer } from "../explorer.ts";
 import { huntCost, huntUpgrade } from "./comparisons.ts";
 import { Ground, type Hunted, hunt } from "./hunt.ts";
@@ -135,6 +136,45 @@ export function judgeHunt(
 	}
 	if (recorded !== undefined) return { ...result, seeds, verdict: "pass" };
 	return { ...result, seeds, verdict: "fail", message: "not on record: pnpm sim mutants --update" };
+}
+
+/** Real milliseconds between two looks at whether to stop. */
+const SLICE_MS = 100;
+
+/**
+ * Hunts along all rows, and hands out what came of each; those done when it is told to stop are all there is.
+ * @param kills what is on record, and so how long each hunt may take.
+ */
+export async function* huntAll(
+	gate: Gate,
+	rows: readonly Catch[],
+	kills: readonly Kill[],
+	signal: AbortSignal,
+): AsyncGenerator<MutantResult, void> {
+	const onRecord = new Map(kills.map((kill) => [rowOf(kill), kill.seeds]));
+	for (const row of rows) {
+		const recorded = onRecord.get(rowOf(row));
+		const limit = limitOf(recorded);
+		const hunted = await followed(gate.hunt(row, limit), signal);
+		if (hunted === undefined) return;
+		yield judgeHunt(row, gate.targetOf(row), hunted, limit, recorded);
+	}
+}
+
+/** What a hunt came to; undefined when it was stopped before. */
+async function followed(hunt: Generator<void, Hunted>, signal: AbortSignal): Promise<Hunted | undefined> {
+	while (!signal.aborted) {
+		const hunted = await inMacrotask(() => {
+			const sliceEnds = performance.now() + SLICE_MS;
+			while (performance.now() < sliceEnds) {
+				const step = hunt.next();
+				if (step.done === true) return step.value;
+			}
+			return undefined;
+		});
+		if (hunted !== undefined) return hunted;
+	}
+	return undefined;
 }
 
 /** Whatever is missing between properties, mutants, catches and the record, a sentence each; nothing when the gate is whole. */
