@@ -2,6 +2,7 @@
  * The gate of the properties: each kills the mutants it names, within the seeds on record, and in scenarios in which the engine that
  * works does nothing of the kind. A property that lets its mutant live proves nothing by passing.
  */
+import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { CATCHES, type Catch } from "../fixtures/mutants/catches.ts";
 import { MUTANTS } from "../fixtures/mutants/index.ts";
@@ -97,6 +98,8 @@ describe("a hunt", () => {
 
 describe("the record", () => {
 	it("is written as it is read, in order", () => {
+		const file = new URL("../fixtures/mutants/kills.json", import.meta.url);
+		expect(formatKills(kills)).toBe(readFileSync(file, "utf8"));
 		expect(parseKills(formatKills(kills), "again")).toEqual(kills);
 		expect(formatKills([...kills].reverse())).toBe(formatKills(kills));
 	});
