@@ -12,7 +12,7 @@ export const noUnhandled: Property = {
 	source: "engine: executeLiveWorkflow (losers of a wait)",
 	survivesLostWrites: true,
 	followsOperators: true,
-	mutants: ["engine-forgets-a-rejection"],
+	mutants: ["engine-forgets-a-rejection", "engine-throws-from-a-timer"],
 	check(run) {
 		const violations: Violation[] = [];
 		run.history.events.forEach((event, index) => {

@@ -48,7 +48,7 @@ export const noDuplicate: Property = {
 	id: "queue.no-duplicate",
 	claim: "A message takes effect once, and is sent once by a workflow that is replayed.",
 	source: "docs: What are workflows?, Queue-driven worker; types: WorkflowQueue.send",
-	mutants: ["queue-keeps-what-it-gives", "queue-removes-after-giving"],
+	mutants: ["queue-keeps-what-it-gives", "queue-removes-after-giving", "queue-gives-twice-at-once"],
 	check(run) {
 		return [...givenTwice(run), ...sentTwice(run)];
 	},
@@ -179,7 +179,7 @@ export const completeOnce: Property = {
 		"A completable message's response reaches its sender once, survives a crash between response and record, and a second complete is refused.",
 	source:
 		"docs: Request/response (using queue); types: WorkflowQueueNextOptions.completable, WorkflowMessageDriver.completeMessage; engine: toWorkflowQueueMessage",
-	mutants: ["engine-swallows-second-complete", "queue-drops-responses"],
+	mutants: ["engine-swallows-second-complete", "queue-drops-responses", "queue-redelivers-what-was-completed"],
 	skips: skipsWithoutMessages,
 	check(run) {
 		const violations: Violation[] = [];

@@ -20,7 +20,15 @@ export const sameOutcome: Property = {
 	claim:
 		"Whatever crashes, evictions and restarts happen, a program ends as its statements mean, or as it does uninterrupted: with the same output, error and effects.",
 	source: "docs: What are workflows?, Checkpoint-friendly loop design",
-	mutants: ["driver-lists-one-page"],
+	mutants: [
+		"driver-lists-one-page",
+		"engine-forgets-what-loops-gave",
+		"engine-settles-for-a-failed-attempt",
+		"queue-redelivers-what-was-completed",
+		"engine-skips-the-last-compensation",
+		"queue-ignores-the-filter",
+		"queue-forgets-every-third-message",
+	],
 	residual: true,
 	skips: (program) =>
 		program.timingDependent === undefined || program.statements !== undefined
@@ -166,6 +174,7 @@ export const everyStateRecovers: Property = {
 		"driver-lists-past-the-prefix",
 		"driver-writes-batches-one-by-one",
 		"engine-folds-names",
+		"driver-tears-the-last-page",
 	],
 	check(run, reference) {
 		const violations: Violation[] = [];

@@ -410,6 +410,7 @@ export const timeout: Property = {
 		"engine-retries-timeouts",
 		"engine-halves-timeouts",
 		"engine-takes-late-results",
+		"engine-records-late-results",
 	],
 	skips: unclearNames,
 	check(run) {
@@ -592,7 +593,7 @@ export const oneAtATime: Property = {
 	id: "step.one-at-a-time",
 	claim: "Starting an entry while another is unawaited is refused, and refused again on replay.",
 	source: "errors: EntryInProgressError",
-	mutants: ["engine-queues-overlapping-steps"],
+	mutants: ["engine-queues-overlapping-steps", "engine-forgets-overlap-on-replay"],
 	skips: (program) =>
 		program.statements !== undefined && someStatement(program.statements, ({ kind }) => kind === "overlap")
 			? undefined

@@ -89,7 +89,7 @@ export const deadlineFixed: Property = {
 	claim: "A restart does not move a deadline.",
 	source: "docs: Timers, What are workflows?; types: SleepEntry.deadline",
 	followsOperators: true,
-	mutants: ["driver-counts-alarms-anew"],
+	mutants: ["driver-counts-alarms-anew", "driver-takes-time-off-twice"],
 	skips: (program) =>
 		program.parallel === true ? "one alarm stands for the deadlines of several branches" : undefined,
 	check(run) {
