@@ -3,6 +3,7 @@
  * pure functions of the model; a table too wide for the terminal is cut between versions.
  */
 import type { CostCell, CostResult, MatrixCell, MatrixReport, UpgradeResult, Verdict } from "./model.ts";
+import { mutantsMarkdown, mutantsText } from "./mutants.ts";
 import { count, NO_PAINT, type Paint, plural, wrap } from "./text.ts";
 
 export interface MatrixTextOptions {
@@ -18,6 +19,10 @@ export function matrixText(report: MatrixReport, { width = 80, paint = NO_PAINT 
 	];
 	if (report.upgrades !== undefined) parts.push(upgradesText(report.upgrades, { width, paint }));
 	if (report.cost !== undefined) parts.push(costText(report.cost, { width, paint }));
+	if (report.mutants !== undefined) {
+		const text = mutantsText(report.mutants, { width, paint, quiet: true }).trimEnd();
+		parts.push(paint.bold("Mutants: whether every property kills those it names"), text);
+	}
 	parts.push(
 		wrap(settingsLine(report), width, "  ", ""),
 		report.command,
@@ -57,6 +62,7 @@ export function matrixMarkdown(report: MatrixReport): string {
 	}
 	if (report.upgrades !== undefined) parts.push(upgradesMarkdown(report.upgrades));
 	if (report.cost !== undefined) parts.push(costMarkdown(report.cost));
+	if (report.mutants !== undefined) parts.push("## Mutants", mutantsMarkdown(report.mutants).trimEnd());
 	parts.push("## Settings", settingsLine(report), `\`\`\`\n${report.command}\n\`\`\``);
 	if (report.interrupted) parts.push("**Stopped before the end.**");
 	for (const problem of problemsOf(report)) parts.push(`**Invalid**: ${problem}`);

@@ -353,6 +353,51 @@ export interface CostResult {
 	readonly rows: readonly CostRow[];
 }
 
+/** What became of one mutant, hunted with one property that names it. */
+export interface MutantResult {
+	readonly mutant: string;
+	readonly property: string;
+	/** How the mutant breaks the property: only this kills it. */
+	readonly kind: string;
+	/** The engine that was made wrong. */
+	readonly target: string;
+	/** What seeds ran; `generated` stands for all programs, generated ones included. */
+	readonly program: string;
+	/** What is counted: `seeds`, or for comparisons of versions and costs the durable states or operations tried. */
+	readonly unit: "seeds" | "states" | "operations";
+	/** How many it took to kill the mutant; absent when it lives. */
+	readonly seeds?: number;
+	/** How many it took on record, and how many it may take. */
+	readonly recorded?: number;
+	readonly limit: number;
+	/** `fail`: it lives, or its kill is not on record; `invalid`: the hunt proves nothing. */
+	readonly verdict: "pass" | "fail" | "invalid";
+	readonly message?: string;
+	/** Hunts it again. */
+	readonly command: string;
+}
+
+export interface MutantsResult {
+	/** In the order in which properties are reported. */
+	readonly rows: readonly MutantResult[];
+	/** What is missing: properties that kill nothing, mutants that nobody hunts, records of neither. */
+	readonly gaps: readonly string[];
+	readonly interrupted: boolean;
+}
+
+/** What the gate of properties and mutants came to. */
+export interface MutantsReport {
+	readonly schemaVersion: typeof SCHEMA_VERSION;
+	readonly tool: Report["tool"];
+	readonly settings: Report["settings"];
+	/** Makes the table again. */
+	readonly command: string;
+	readonly verdict: Verdict;
+	readonly exitCode: 0 | 1 | 2 | 3;
+	readonly mutants: MutantsResult;
+	readonly seconds: number;
+}
+
 /** All properties on all versions. */
 export interface MatrixReport {
 	readonly schemaVersion: typeof SCHEMA_VERSION;
@@ -374,6 +419,8 @@ export interface MatrixReport {
 	/** Absent when it was left out. */
 	readonly upgrades?: UpgradeResult;
 	readonly cost?: CostResult;
+	/** Whether every property kills its mutants. */
+	readonly mutants?: MutantsResult;
 	readonly seconds: number;
 }
 

@@ -49,7 +49,7 @@ export const joinAll: Property = {
 	claim:
 		"A join returns every branch's value or one error naming every failed branch; finished branches never run again.",
 	source: "docs: Join, Fan-out / fan-in (join); errors: JoinError; engine: join (waits for all)",
-	mutants: ["engine-forgets-a-branch"],
+	mutants: ["engine-forgets-a-branch", "engine-tells-the-first-failure-only"],
 	skips: skipsWithoutBranches,
 	check(run) {
 		const found = new Findings();
@@ -165,7 +165,7 @@ export const oneWinner: Property = {
 	claim:
 		"A race has one winner, the first to finish, and the same after every replay; a loser's later result, error or sleep changes nothing.",
 	source: "docs: Race, Timeout + fallback actor; types: RaceEntry; errors: RaceError, CancelledError",
-	mutants: ["engine-decides-races-anew"],
+	mutants: ["engine-decides-races-anew", "engine-names-the-first-listed"],
 	skips: skipsWithoutBranches,
 	check(run) {
 		const found = new Findings();

@@ -84,7 +84,7 @@ export const rollbackOrder: Property = {
 	id: "rollback.order",
 	claim: "Compensations run in reverse order of the completed steps since the checkpoint, all of them and only those.",
 	source: "docs: Rollback, Cross-actor saga (compensating actions); types: StepConfig.rollback",
-	mutants: ["engine-compensates-forwards"],
+	mutants: ["engine-compensates-forwards", "engine-skips-the-last-compensation", "engine-compensates-what-failed"],
 	skips: skipsWithoutCompensation,
 	check(run) {
 		const found = new Findings();
@@ -181,7 +181,12 @@ export const rollbackOnce: Property = {
 		"Each completed compensation runs once, across crashes during rollback; a failing one is resumed, and the error that began it all is kept.",
 	source:
 		"docs: Rollback; types: EntryMetadata.rollbackCompletedAt, EntryMetadata.rollbackError, WorkflowRollbackErrorEvent",
-	mutants: ["engine-compensates-twice"],
+	mutants: [
+		"engine-compensates-twice",
+		"engine-reports-the-rollback",
+		"engine-gives-up-on-compensations",
+		"engine-compensates-what-failed",
+	],
 	skips: skipsWithoutCompensation,
 	check(run) {
 		const found = new Findings();
@@ -259,7 +264,7 @@ export const rollbackCheckpoint: Property = {
 	id: "rollback.checkpoint",
 	claim: "A step with a compensation and no checkpoint before it is refused before it runs.",
 	source: "docs: Rollback; errors: RollbackCheckpointError; engine: ensureRollbackCheckpoint",
-	mutants: ["engine-needs-no-checkpoint"],
+	mutants: ["engine-needs-no-checkpoint", "engine-forgets-checkpoints"],
 	skips: skipsWithoutCompensation,
 	check(run) {
 		const found = new Findings();

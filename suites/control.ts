@@ -15,7 +15,7 @@ export const loopState: Property = {
 	id: "loop.state",
 	claim: "A loop resumes at its last durable state; break values and undefined states included.",
 	source: "docs: Loops, Checkpoint-friendly loop design; types: LoopConfig, LoopEntry, LoopIterationResult",
-	mutants: ["engine-restarts-loops"],
+	mutants: ["engine-restarts-loops", "engine-forgets-what-loops-gave", "driver-drops-the-end-of-batches"],
 	skips: unclearNames,
 	check(run) {
 		const found = new Findings();
@@ -105,7 +105,7 @@ export const loopPruning: Property = {
 	id: "loop.pruning",
 	claim: "Storage of a loop stays bounded in the number of its iterations, by the history size that it asks for.",
 	source: "types: LoopConfig.historyPruneInterval, LoopConfig.historySize; engine: collectLoopPruning; PR 4006",
-	mutants: ["driver-keeps-deleted-ranges"],
+	mutants: ["driver-keeps-deleted-ranges", "driver-keeps-deleted-metadata"],
 	skips: (program) =>
 		program.statements === undefined || someStatement(program.statements, prunes)
 			? unclearNames(program)
@@ -195,7 +195,12 @@ export const tryCatches: Property = {
 	claim: "tryStep and try catch what their catch says, rethrow the rest, and the same after replay.",
 	source:
 		"types: TryStepConfig.catch, TryStepFailure, TryBlockConfig.catch, TryBlockFailure; docs: What are workflows?",
-	mutants: ["engine-tells-the-wrong-failure"],
+	mutants: [
+		"engine-tells-the-wrong-failure",
+		"engine-catches-whatever-fails",
+		"engine-catches-too-little",
+		"engine-retries-critical-failures",
+	],
 	skips: (program) =>
 		program.needs?.some((need) => need !== "getVersion") === true ? unclearNames(program) : "nothing is caught",
 	check(run) {

@@ -19,7 +19,7 @@ export const refusedWrite: Property = {
 	id: "durable.refused-write",
 	claim: "A refused operation surfaces, corrupts nothing, and a later run recovers.",
 	source: "docs: What are workflows? (survives restarts); engine: flush (tracks what was written); PR 4006",
-	mutants: ["driver-swallows-refusals", "driver-lists-nothing-on-error"],
+	mutants: ["driver-swallows-refusals", "driver-lists-nothing-on-error", "driver-gets-nothing-on-error"],
 	check: (run, reference) => [...told(run, "refused"), ...uncompensated(run, reference, "refused")],
 };
 
@@ -148,7 +148,7 @@ export const corruption: Property = {
 	id: "durable.corruption",
 	claim: "A damaged value is reported with its key; it is never replayed as something else.",
 	source: "PR 4006 (corrupted state)",
-	mutants: ["driver-takes-empty-for-absent"],
+	mutants: ["driver-takes-empty-for-absent", "driver-skips-damaged-entries"],
 	under: new Set(["corrupt", "torn"]),
 	check(run, reference) {
 		const violations = new Map<string, Violation>();

@@ -15,7 +15,7 @@ export const extremes: Property = {
 	claim:
 		"Zero, negative, NaN, infinite, past, fractional and over 2^31 ms durations behave as documented, or are refused at once with an error that says so.",
 	source: "docs: Timers; types: StepConfig.timeout, WorkflowQueueNextOptions.timeout; PR 4006",
-	mutants: ["engine-rounds-sleeps-up"],
+	mutants: ["engine-rounds-sleeps-up", "engine-rounds-waits-up"],
 	check(run) {
 		return [...unrecordable(run), ...slowToReturn(run), ...cutShort(run)];
 	},

@@ -100,7 +100,7 @@ export const divergenceDetected: Property = {
 		"Renamed, reordered, removed or retyped entries are refused with HistoryDivergedError before anything new runs or is written; root level and nested.",
 	source: "docs: Migrations; errors: HistoryDivergedError; engine: validateComplete",
 	judgesChanges: true,
-	mutants: ["engine-tolerates-other-kinds"],
+	mutants: ["engine-tolerates-other-kinds", "engine-runs-before-it-refuses"],
 	skips: ({ change }) => {
 		if (change === undefined) return UNCHANGED;
 		return INCOMPATIBLE.has(change.kind) ? undefined : "the code stays compatible with the history";
@@ -239,7 +239,7 @@ export const removed: Property = {
 	claim: "Old histories replay through ctx.removed; new ones never meet it.",
 	source: "docs: Migrations, Versioned workflow evolution; types: RemovedEntry",
 	judgesChanges: true,
-	mutants: ["engine-does-not-know-removed"],
+	mutants: ["engine-does-not-know-removed", "engine-knows-removed-steps-only"],
 	skips: ({ change }) => {
 		if (change === undefined) return UNCHANGED;
 		return change.kind === "remove-told" ? undefined : "nothing is told to be removed";
@@ -283,7 +283,7 @@ export const pinned: Property = {
 	claim: "getVersion resolves once for a place and never changes: 1 for what is under way, the latest for what is new.",
 	source: "docs: Versioned workflow evolution; types: VersionCheckEntry; engine: getVersion",
 	judgesChanges: true,
-	mutants: ["engine-forgets-versions"],
+	mutants: ["engine-forgets-versions", "engine-pins-the-oldest-version", "driver-drops-the-end-of-batches"],
 	check(run) {
 		const violations = new Map<string, Violation>();
 		const asked = run.of("version.return");

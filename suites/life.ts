@@ -12,7 +12,7 @@ export const noUnhandled: Property = {
 	source: "engine: executeLiveWorkflow (losers of a wait)",
 	survivesLostWrites: true,
 	followsOperators: true,
-	mutants: ["engine-forgets-a-rejection"],
+	mutants: ["engine-forgets-a-rejection", "engine-throws-from-a-timer"],
 	check(run) {
 		const violations: Violation[] = [];
 		run.history.events.forEach((event, index) => {
@@ -35,7 +35,7 @@ export const progress: Property = {
 	source: "docs: What are workflows? (survives restarts, event-driven), Timers",
 	survivesLostWrites: true,
 	followsOperators: true,
-	mutants: ["driver-ignores-alarms", "queue-misses-early-messages"],
+	mutants: ["driver-ignores-alarms", "queue-misses-early-messages", "driver-keeps-the-first-alarm"],
 	check(run) {
 		const { outcome } = run;
 		const event = run.history.events.length - 1;
@@ -100,7 +100,7 @@ export const evictResumes: Property = {
 	source: "types: WorkflowHandle.evict; errors: EvictedError",
 	survivesLostWrites: true,
 	followsOperators: true,
-	mutants: ["engine-rejects-when-evicted", "engine-hears-evictions-late"],
+	mutants: ["engine-rejects-when-evicted", "engine-hears-evictions-late", "engine-never-stops"],
 	check(run) {
 		const violations: Violation[] = [];
 		run.history.events.forEach((event, index) => {

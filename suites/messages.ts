@@ -134,6 +134,11 @@ export class QueueContent {
 		return [...this.stored.values()].filter((other) => other.event < here.event);
 	}
 
+	/** Place in the history of the event that stored a message; behind the last when none did. */
+	storedAt(id: string): number {
+		return (this.stored.get(id) ?? this.gone.get(id)?.message)?.event ?? Number.POSITIVE_INFINITY;
+	}
+
 	nameOf(id: string): string | undefined {
 		return (this.stored.get(id) ?? this.gone.get(id)?.message)?.name;
 	}

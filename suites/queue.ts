@@ -33,7 +33,7 @@ export const noLoss: Property = {
 	id: "queue.no-loss",
 	claim: "A message whose send was acknowledged takes effect.",
 	source: "docs: Loops, Queue-driven worker; types: WorkflowHandle.message, WorkflowMessageDriver.receiveMessages",
-	mutants: ["queue-forgets-every-third-message", "driver-lists-one-page"],
+	mutants: ["queue-forgets-every-third-message", "driver-lists-one-page", "driver-reads-from-a-follower"],
 	skips: skipsWithoutMessages,
 	check(run) {
 		return lostMessages(run).map(({ id, kind, event }) => ({
@@ -48,7 +48,7 @@ export const noDuplicate: Property = {
 	id: "queue.no-duplicate",
 	claim: "A message takes effect once, and is sent once by a workflow that is replayed.",
 	source: "docs: What are workflows?, Queue-driven worker; types: WorkflowQueue.send",
-	mutants: ["queue-keeps-what-it-gives", "queue-removes-after-giving"],
+	mutants: ["queue-keeps-what-it-gives", "queue-removes-after-giving", "queue-gives-twice-at-once"],
 	check(run) {
 		return [...givenTwice(run), ...sentTwice(run)];
 	},
@@ -138,7 +138,7 @@ export const fifo: Property = {
 	claim:
 		"For one reader, messages matching the filter arrive in the order they were sent; the others stay, in their order.",
 	source: "docs: Setup & teardown, Queue-driven worker; types: WorkflowQueueNextOptions.names; PR 4006",
-	mutants: ["queue-gives-newest-first", "queue-ignores-the-filter"],
+	mutants: ["queue-gives-newest-first", "queue-ignores-the-filter", "queue-gives-batches-backwards"],
 	skips: skipsWithoutMessages,
 	check(run) {
 		const violations: Violation[] = [];
@@ -162,7 +162,8 @@ export const fifo: Property = {
 				if (overtaken !== undefined) {
 					violations.push({ kind: "overtaken", message: `${key} was given ${id} before ${overtaken.id}`, event });
 				}
-				if (older.some((other) => ids.indexOf(other.id) > place)) {
+				// A batch that is taken as one leaves none of its messages behind: its order is that in which they were stored.
+				if (ids.slice(place + 1).some((other) => content.storedAt(other) < content.storedAt(id))) {
 					violations.push({ kind: "batch-out-of-order", message: `${key} was given ${ids.join(", ")}`, event });
 				}
 			});
@@ -178,7 +179,7 @@ export const completeOnce: Property = {
 		"A completable message's response reaches its sender once, survives a crash between response and record, and a second complete is refused.",
 	source:
 		"docs: Request/response (using queue); types: WorkflowQueueNextOptions.completable, WorkflowMessageDriver.completeMessage; engine: toWorkflowQueueMessage",
-	mutants: ["engine-swallows-second-complete", "queue-drops-responses"],
+	mutants: ["engine-swallows-second-complete", "queue-drops-responses", "queue-redelivers-what-was-completed"],
 	skips: skipsWithoutMessages,
 	check(run) {
 		const violations: Violation[] = [];
@@ -392,7 +393,7 @@ export const wakes: Property = {
 	claim: "A waiting reader is woken by the send that satisfies it.",
 	source:
 		"docs: What are workflows? (event-driven); types: WorkflowHandle.message; engine: EngineDriver.waitForMessages; PR 4006",
-	mutants: ["queue-misses-early-messages", "engine-reports-no-names"],
+	mutants: ["queue-misses-early-messages", "engine-reports-no-names", "queue-wakes-for-the-first-name"],
 	check(run) {
 		return run.scenario.hosting.mode === "yield" ? untold(run) : unwoken(run);
 	},

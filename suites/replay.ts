@@ -21,7 +21,15 @@ export const sameOutcome: Property = {
 	claim:
 		"Whatever crashes, evictions and restarts happen, a program ends as its statements mean, or as it does uninterrupted: with the same output, error and effects.",
 	source: "docs: What are workflows?, Checkpoint-friendly loop design",
-	mutants: ["driver-lists-one-page"],
+	mutants: [
+		"driver-lists-one-page",
+		"engine-forgets-what-loops-gave",
+		"engine-settles-for-a-failed-attempt",
+		"queue-redelivers-what-was-completed",
+		"engine-skips-the-last-compensation",
+		"queue-ignores-the-filter",
+		"queue-forgets-every-third-message",
+	],
 	residual: true,
 	skips: (program) =>
 		program.timingDependent === undefined || program.statements !== undefined
@@ -172,7 +180,14 @@ export const everyStateRecovers: Property = {
 	source:
 		"docs: What are workflows?, Checkpoint-friendly loop design; errors: HistoryDivergedError (code changes only)",
 	survivesLostWrites: true,
-	mutants: ["driver-drops-names", "driver-truncates-values", "driver-lists-past-the-prefix"],
+	mutants: [
+		"driver-drops-names",
+		"driver-truncates-values",
+		"driver-lists-past-the-prefix",
+		"driver-writes-batches-one-by-one",
+		"engine-folds-names",
+		"driver-tears-the-last-page",
+	],
 	check(run, reference) {
 		const violations: Violation[] = [];
 		run.history.events.forEach((event, index) => {
@@ -212,7 +227,7 @@ export const pure: Property = {
 	id: "replay.pure",
 	claim: "Resuming a finished workflow runs no step body, writes nothing and returns the same output.",
 	source: "docs: What are workflows? (replay follows what is recorded); types: WorkflowHandle.getOutput",
-	mutants: ["driver-forgets-completion"],
+	mutants: ["driver-forgets-completion", "engine-runs-steps-again-on-replay", "engine-loses-the-output"],
 	skips: (program) => (program.evolving === true ? "the code is another when it is resumed" : undefined),
 	check(run) {
 		const { events } = run.history;

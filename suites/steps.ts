@@ -19,7 +19,13 @@ export const committedOnce: Property = {
 	id: "step.committed-once",
 	claim: "A step whose success is durable never runs again.",
 	source: "docs: What are workflows?, Recommendations",
-	mutants: ["driver-lists-one-page", "driver-acknowledges-unwritten-batches"],
+	mutants: [
+		"driver-lists-one-page",
+		"driver-acknowledges-unwritten-batches",
+		"engine-runs-steps-again-on-replay",
+		"driver-reads-from-a-follower",
+		"driver-drops-large-values",
+	],
 	skips: unclearNames,
 	check(run) {
 		const violations: Violation[] = [];
@@ -67,7 +73,7 @@ export const boundedAttempts: Property = {
 	id: "step.bounded-attempts",
 	claim: "A body runs at most maxRetries + 1 times, plus one for each crash that struck while it ran.",
 	source: "docs: Timeouts; types: StepConfig.maxRetries; PR 5010",
-	mutants: ["driver-forgets-attempts"],
+	mutants: ["driver-forgets-attempts", "engine-tries-once-more", "driver-drops-the-end-of-batches"],
 	check(run) {
 		const violations: Violation[] = [];
 		const losers = losingBranches(run);
@@ -94,7 +100,7 @@ export const backoff: Property = {
 	id: "step.backoff",
 	claim: "A retry never starts before its delay, which survives restarts.",
 	source: "docs: Timeouts; types: StepConfig.retryBackoffBase, StepConfig.retryBackoffMax",
-	mutants: ["driver-forgets-attempts"],
+	mutants: ["driver-forgets-attempts", "engine-forgets-backoff"],
 	check(run) {
 		const violations: Violation[] = [];
 		const losers = losingBranches(run);
@@ -398,7 +404,14 @@ export const timeout: Property = {
 	claim:
 		"A body past its timeout fails the step; what it does later changes neither history nor state; 0 disables, and only retryOnTimeout tries again.",
 	source: "docs: Timeouts; types: StepConfig.timeout, StepConfig.retryOnTimeout; engine: executeWithTimeout",
-	mutants: ["engine-waits-for-late-bodies", "engine-disables-no-timeout"],
+	mutants: [
+		"engine-waits-for-late-bodies",
+		"engine-disables-no-timeout",
+		"engine-retries-timeouts",
+		"engine-halves-timeouts",
+		"engine-takes-late-results",
+		"engine-records-late-results",
+	],
 	skips: unclearNames,
 	check(run) {
 		return timeouts(run).flatMap((shown) => {
@@ -540,7 +553,7 @@ export const ephemeral: Property = {
 	id: "step.ephemeral",
 	claim: "An ephemeral step is durable with the next flush, and replays as one unit with it.",
 	source: "types: StepConfig.ephemeral; engine: executeStep (ephemeral steps)",
-	mutants: ["engine-keeps-ephemeral-steps-to-itself"],
+	mutants: ["engine-keeps-ephemeral-steps-to-itself", "engine-runs-steps-again-on-replay"],
 	skips: unclearNames,
 	check(run) {
 		const violations: Violation[] = [];
@@ -583,7 +596,7 @@ export const oneAtATime: Property = {
 	id: "step.one-at-a-time",
 	claim: "Starting an entry while another is unawaited is refused, and refused again on replay.",
 	source: "errors: EntryInProgressError",
-	mutants: ["engine-queues-overlapping-steps"],
+	mutants: ["engine-queues-overlapping-steps", "engine-forgets-overlap-on-replay"],
 	skips: (program) =>
 		program.statements !== undefined && someStatement(program.statements, ({ kind }) => kind === "overlap")
 			? undefined

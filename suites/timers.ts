@@ -11,7 +11,7 @@ export const neverEarly: Property = {
 	claim: "No sleep, wait or retry ends before its deadline, whatever the clock does.",
 	source: "docs: Timers, Poll + backoff loop; types: SleepEntry.deadline",
 	followsOperators: true,
-	mutants: ["engine-halves-sleeps", "engine-cuts-long-sleeps-short", "driver-forgets-attempts"],
+	mutants: ["engine-halves-sleeps", "engine-cuts-long-sleeps-short", "driver-forgets-attempts", "engine-halves-waits"],
 	skips: unclearNames,
 	check(run) {
 		const violations: Violation[] = [];
@@ -89,7 +89,7 @@ export const deadlineFixed: Property = {
 	claim: "A restart does not move a deadline.",
 	source: "docs: Timers, What are workflows?; types: SleepEntry.deadline",
 	followsOperators: true,
-	mutants: ["driver-counts-alarms-anew"],
+	mutants: ["driver-counts-alarms-anew", "driver-takes-time-off-twice"],
 	skips: (program) =>
 		program.parallel === true ? "one alarm stands for the deadlines of several branches" : undefined,
 	check(run) {
@@ -153,7 +153,12 @@ export const fires: Property = {
 		"Every sleep ends, if only its process lives: the alarm is durable before the engine yields, and one that is lost, late, early or doubled does no harm.",
 	source: "docs: Timers; engine: EngineDriver.setAlarm; PR 4006",
 	followsOperators: true,
-	mutants: ["driver-ignores-alarms", "driver-acknowledges-alarms-early"],
+	mutants: [
+		"driver-ignores-alarms",
+		"driver-acknowledges-alarms-early",
+		"driver-rounds-alarms-up",
+		"driver-keeps-the-first-alarm",
+	],
 	check(run) {
 		const violations: Violation[] = [];
 		let alarmMs: number | undefined;

@@ -146,7 +146,7 @@ export const valuesRoundTrip: Property = {
 	claim:
 		"What the workflow saw from a step, a message or a loop state the first time equals, in value and type, what it sees on replay; what cannot be kept is refused with a clear error at the first run.",
 	source: "docs: What are workflows?, Simple workflow; types: StepEntry.output, LoopEntry.state, MessageEntry.data",
-	mutants: ["engine-keeps-json"],
+	mutants: ["engine-keeps-json", "engine-turns-undefined-into-null", "engine-narrows-bigints"],
 	check(run) {
 		const found = new Map<string, Violation>();
 		const report = (violation: Violation) => {
@@ -402,7 +402,7 @@ export const isolatedValues: Property = {
 	id: "replay.isolated-values",
 	claim: "Changing an object after it was returned from a step changes nothing that replay will see.",
 	source: "docs: What are workflows? (replay follows what is recorded); types: StepEntry.output",
-	mutants: ["engine-remembers-objects"],
+	mutants: ["engine-remembers-objects", "engine-remembers-messages"],
 	check(run) {
 		const found = new Map<string, Violation>();
 		for (const difference of differences(run)) {

@@ -23,7 +23,11 @@ export function listing() {
 		programs: PROGRAMS.map(({ name, summary, timingDependent }) => ({ name, summary, timingDependent })),
 		faults: FAULT_KINDS.map((kind) => ({ kind, meaning: FAULT_MEANINGS[kind], usual: USUAL_FAULTS.has(kind) })),
 		shapes: SHAPE_NAMES.map((name) => ({ name, meaning: shapeOf(name)?.meaning ?? "" })),
-		mutants: MUTANTS.map(({ name, summary }) => ({ name, summary })),
+		mutants: MUTANTS.map(({ name, summary }) => ({
+			name,
+			summary,
+			killedBy: [...PROPERTIES, ...COMPARISONS].filter(({ mutants }) => mutants.includes(name)).map(({ id }) => id),
+		})),
 	};
 }
 
@@ -67,7 +71,7 @@ export function listText(width: number): string {
 		]),
 		section(
 			"mutants",
-			mutants.map(({ name, summary }) => [name, summary] as const),
+			mutants.map(({ name, summary, killedBy }) => [name, `${summary} (${killedBy.join(", ")})`] as const),
 		),
 	].join("\n\n")}\n`;
 }

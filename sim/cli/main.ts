@@ -198,11 +198,13 @@ program
 	.command("matrix")
 	.description("every property on every version (--engine A,B names some), and every upgrade")
 	.option("--no-upgrades", "leave out the histories that go on under another version")
+	.option("--no-mutants", "leave out the hunts for mutants")
 	.option("--downgrades", "let them go on under older versions too; told, not judged")
 	.action(async (_options, command) => {
 		const { matrix } = await import("./matrix.ts");
 		const options = versionOptions(command);
-		process.exitCode = (await matrix({ ...options, upgrades: options.upgrades !== false })).exitCode;
+		const tables = { upgrades: options.upgrades !== false, mutants: options.mutants !== false };
+		process.exitCode = (await matrix({ ...options, ...tables })).exitCode;
 	});
 
 program
@@ -212,6 +214,16 @@ program
 	.action(async (_options, command) => {
 		const { upgrade } = await import("./matrix.ts");
 		process.exitCode = await upgrade(versionOptions(command));
+	});
+
+program
+	.command("mutants")
+	.description("every property kills the mutants it names, in no more seeds than on record (--property ID names some)")
+	.option("--mutant <names>", "only these mutants", parseNames)
+	.option("--update", "record in how many seeds they were killed")
+	.action(async (_options, command) => {
+		const { mutants } = await import("./mutants.ts");
+		process.exitCode = (await mutants(ownOptions(command))).exitCode;
 	});
 
 program

@@ -9,6 +9,7 @@ import {
 	exitCodeOf,
 	type MatrixReport,
 	type MatrixVersion,
+	type MutantsResult,
 	SCHEMA_VERSION,
 	type UpgradeResult,
 } from "../../reports/model.ts";
@@ -25,6 +26,7 @@ import { describeFault } from "../world/faults.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { loadBudgets } from "./cost.ts";
 import { commands } from "./explore.ts";
+import { hunted } from "./mutants.ts";
 import { drawingOptions, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
 import { makeReportDirectory, sayWritten, writeFiles } from "./publish.ts";
 import { stoppable } from "./stoppable.ts";
@@ -38,8 +40,9 @@ export interface MatrixOptions extends Omit<RunOptions, "engine"> {
 	readonly runs?: number;
 	readonly for?: number;
 	readonly workers?: number;
-	/** Whether to leave the table of upgrades out. */
+	/** Whether the table of upgrades is made, and the one of mutants. */
 	readonly upgrades: boolean;
+	readonly mutants: boolean;
 	readonly downgrades?: boolean;
 	readonly report?: string;
 	readonly json?: boolean;
@@ -75,7 +78,9 @@ export async function matrix(options: MatrixOptions): Promise<MatrixReport> {
 
 	const startedAt = performance.now();
 	const explored: (ExploredVersion & { readonly row: MatrixVersion })[] = [];
+	const isWhole = options.suite === undefined && options.property === undefined && options.program === undefined;
 	let upgrades: UpgradeResult | undefined;
+	let mutants: MutantsResult | undefined;
 	const { interrupted } = await stoppable(
 		silent,
 		options.for === undefined ? runsOf(options) * engines.length : undefined,
@@ -115,10 +120,13 @@ export async function matrix(options: MatrixOptions): Promise<MatrixReport> {
 					onProgress: (programs, states) => progress(states, `upgrades of ${plural(programs, "program")}`),
 				});
 			}
+			if (options.mutants && isWhole && !signal.aborted) {
+				const result = await hunted(signal, (hunts) => progress(hunts, "hunts of mutants"));
+				if (!result.interrupted) mutants = result;
+			}
 		},
 	);
 
-	const isWhole = options.suite === undefined && options.property === undefined && options.program === undefined;
 	const cost =
 		isWhole && !interrupted
 			? await costs(
@@ -126,7 +134,11 @@ export async function matrix(options: MatrixOptions): Promise<MatrixReport> {
 					loadBudgets(),
 				)
 			: undefined;
-	const comparisons = { ...(upgrades === undefined ? {} : { upgrades }), ...(cost === undefined ? {} : { cost }) };
+	const comparisons = {
+		...(upgrades === undefined ? {} : { upgrades }),
+		...(cost === undefined ? {} : { cost }),
+		...(mutants === undefined ? {} : { mutants }),
+	};
 	const chosen = options.program;
 	const programs = PROGRAMS.filter(({ name }) => chosen?.includes(name) ?? true);
 	const rows = matrixRows(explored, programs, properties, comparisons);
@@ -291,6 +303,7 @@ function settingsOf(options: MatrixOptions): MatrixReport["settings"] {
 		...(property === undefined ? {} : { property }),
 		...(faults === undefined ? {} : { faults }),
 		...(options.upgrades ? { modes: MODES } : { upgrades: "left out" }),
+		...(options.mutants ? {} : { mutants: "left out" }),
 	};
 }
 
@@ -306,6 +319,7 @@ function commandOf(options: MatrixOptions): string {
 		list("property", options.property),
 		list("faults", options.faults),
 		options.upgrades ? "" : " --no-upgrades",
+		options.mutants ? "" : " --no-mutants",
 		options.downgrades === true ? " --downgrades" : "",
 	].join("");
 }

@@ -207,7 +207,8 @@ export function chooseProperties(
 	return PROPERTIES.filter((property) => chosen.has(property));
 }
 
-function unknown(what: string, name: string, known: readonly string[]): string {
+/** A name that is none, and those there are. */
+export function unknown(what: string, name: string, known: readonly string[]): string {
 	return `Unknown ${what} "${name}"; choose from ${known.join(", ")}.`;
 }
 

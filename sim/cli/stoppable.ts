@@ -3,14 +3,16 @@ import { progressOf } from "./terminal.ts";
 
 /**
  * Does the work; at ctrl-c its signal is aborted, and a second ctrl-c ends the process at once.
- * @param total runs to come, or undefined when nobody knows.
+ * @param total what is to come, or undefined when nobody knows.
+ * @param unit what is counted, one of them.
  */
 export async function stoppable<T>(
 	silent: boolean,
 	total: number | undefined,
 	work: (signal: AbortSignal, progress: (done: number, note: string) => void) => Promise<T>,
+	unit = "run",
 ): Promise<{ readonly result: T; readonly interrupted: boolean }> {
-	const progress = progressOf(total, silent);
+	const progress = progressOf(total, silent, unit);
 	const stopped = new AbortController();
 	const stop = () => {
 		process.off("SIGINT", stop);

@@ -30,16 +30,17 @@ function behind(note: string): string {
 
 /**
  * Progress on standard error: a bar on a terminal, a plain line now and then elsewhere.
- * @param total runs to come, or undefined when time ends it.
+ * @param total how many are to come, or undefined when time ends it.
+ * @param unit what they are, one of them.
  */
-export function progressOf(total: number | undefined, silent: boolean): Progress {
+export function progressOf(total: number | undefined, silent: boolean, unit = "run"): Progress {
 	const stream = process.stderr;
 	if (silent) return { update: () => {}, announce: () => {}, stop: () => {} };
 	const startedAt = performance.now();
 	const rate = (done: number) => done / Math.max(0.001, (performance.now() - startedAt) / 1_000);
 	if (stream.isTTY && total !== undefined) {
 		const bar = new cliProgress.SingleBar({
-			format: "{bar} {percentage}%  {runs} runs, {rate}/s, {left} s left{note}",
+			format: `{bar} {percentage}%  {runs} ${unit}s, {rate}/s, {left} s left{note}`,
 			barsize: 24,
 			hideCursor: true,
 			clearOnComplete: true,
@@ -74,7 +75,7 @@ export function progressOf(total: number | undefined, silent: boolean): Progress
 			const perSecond = rate(done);
 			const of = total === undefined ? "" : ` of ${count(total)}`;
 			const left = total === undefined ? "" : `, ${count((total - done) / perSecond)} s left`;
-			stream.write(`${count(done)}${of} runs, ${count(perSecond)}/s${left}${behind(note)}\n`);
+			stream.write(`${count(done)}${of} ${unit}s, ${count(perSecond)}/s${left}${behind(note)}\n`);
 		},
 		announce: (text) => {
 			stream.write(`${text}\n`);

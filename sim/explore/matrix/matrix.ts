@@ -1,7 +1,14 @@
 /** From the campaigns of all versions to the table: properties by versions, each cell with its verdict and its reason. */
 import type { Engine } from "../../../drivers/engine/contract.ts";
 import type { Program } from "../../../fixtures/programs/program.ts";
-import type { CostResult, MatrixCell, MatrixReport, UpgradeResult, Verdict } from "../../../reports/model.ts";
+import type {
+	CostResult,
+	MatrixCell,
+	MatrixReport,
+	MutantsResult,
+	UpgradeResult,
+	Verdict,
+} from "../../../reports/model.ts";
 import { COMPARISONS, SUITES } from "../../../suites/index.ts";
 import type { Property } from "../../../suites/property.ts";
 import type { CampaignResult } from "../campaign/result.ts";
@@ -15,6 +22,7 @@ export interface ExploredVersion {
 export interface Comparisons {
 	readonly upgrades?: UpgradeResult;
 	readonly cost?: CostResult;
+	readonly mutants?: MutantsResult;
 }
 
 /** The rows of the table: the chosen properties, then what compares versions, as far as it was done. */
@@ -109,9 +117,11 @@ const ORDER: readonly Verdict[] = ["invalid", "fail", "fixed", "known", "dispute
 export function matrixVerdict(
 	versions: readonly Verdict[],
 	rows: MatrixReport["properties"],
-	{ upgrades }: Comparisons,
+	{ upgrades, mutants }: Comparisons,
 ): Verdict {
 	const verdicts = new Set<string>([...versions, ...rows.flatMap(({ cells }) => cells.map(({ verdict }) => verdict))]);
+	for (const { verdict } of mutants?.rows ?? []) verdicts.add(verdict);
+	if ((mutants?.gaps.length ?? 0) > 0) verdicts.add("fail");
 	if ((upgrades?.problems.length ?? 0) > 0) verdicts.add("invalid");
 	return ORDER.find((verdict) => verdicts.has(verdict)) ?? "pass";
 }
