@@ -103,15 +103,23 @@ function messagesOf(run: Run): string[] {
 	return [...(run.program.parallel === true ? once.sort() : once), ...left.sort()];
 }
 
-/** The order in which steps gave a result for the first time, and were undone; it is open where branches run side by side. */
-function orderOf(run: Run): string[] {
+/**
+ * The order in which steps gave a result for the first time, and were undone; it is open where branches run side by side. Only
+ * what both did has an order: what one alone did is a matter of effects.
+ */
+function orderOf(run: Run, other: Run): string[] {
 	if (run.program.parallel === true) return [];
-	const keys = eventsBeforeEnd(run).flatMap(({ kind, data }) => {
+	const done = new Set(placesOf(other));
+	return placesOf(run).filter((place) => done.has(place));
+}
+
+function placesOf(run: Run): string[] {
+	const places = eventsBeforeEnd(run).flatMap(({ kind, data }) => {
 		const { key } = data as { readonly key: string };
 		if (kind === "step.return" || kind === "step.caught") return [key];
 		return kind === "compensation.start" ? [`undo ${key}`] : [];
 	});
-	return [...new Set(keys)];
+	return [...new Set(places)];
 }
 
 /** What happened before the workflow ended: a look at the finished one is another matter. */

@@ -358,8 +358,10 @@ function limitConsequences(run: Run): Consequence[] {
 			last,
 		);
 	}
-	const lost = lostMessages(run);
-	if (lost[0] !== undefined && run.of("fault").length === 0) {
+	// What a crash took with it, or storage that failed besides, is told of elsewhere; another fault has no part in it.
+	const isUndisturbed = run.of("fault").length === 0;
+	const lost = lostMessages(run).filter(({ kind }) => isUndisturbed || kind === "taken-then-rejected");
+	if (lost[0] !== undefined && run.of("operation.failed").length === 0) {
 		report("messages-lost", `${lost.length} messages were taken and are neither in the queue nor on record`, last);
 	}
 	if (found.length === 0)

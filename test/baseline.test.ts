@@ -52,7 +52,7 @@ describe("a campaign with a baseline", () => {
 		const { report, code } = await reportOf("--runs", "150", "--expectations", "none");
 		expect(code).toBe(1);
 		before = report;
-	});
+	}, 60_000);
 
 	it("passes when everything that it finds is there, and says so", async () => {
 		const file = write("same.json", before);

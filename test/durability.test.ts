@@ -50,6 +50,11 @@ describe("a limit of storage", () => {
 		expect((await shown("wide-batch", "none", { atomicBatch: true })).ids).toContain("durable.limits/messages-lost");
 	});
 
+	it("loses them whatever struck before they were taken", async () => {
+		const { ids, unfired } = await shown("wide-batch", "crash after durable write 1", { atomicBatch: true });
+		expect({ ids, unfired }).toEqual({ ids: ["durable.limits/messages-lost"], unfired: [] });
+	});
+
 	it("is taken for a failure of the step that returned too much", async () => {
 		expect((await shown("oversized-output", "none")).ids).toEqual([
 			"durable.limits/neither-stored-nor-failed",

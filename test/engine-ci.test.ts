@@ -126,7 +126,7 @@ describe("the workflow", () => {
 		expect(existsSync(join(workspace, "engine/dist", "index.js"))).toBe(true);
 	});
 
-	it("holds a change against main: known, new, known again", { timeout: 60_000 }, () => {
+	it("holds a change against main: known, new, known again", { timeout: 240_000 }, () => {
 		const first = runJob("pull_request");
 		expect(first.code).toBe(0);
 		expect(first.stdout).not.toMatch(/baseline:/);
