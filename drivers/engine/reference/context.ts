@@ -216,8 +216,8 @@ export class Context implements Rivet.WorkflowContextInterface {
 		if (!entry.recorded && (Number.isNaN(asked) || asked === Number.POSITIVE_INFINITY)) {
 			throw execution.mistake(new DurationError(`sleep "${name}"`, asked));
 		}
-		if (run.rules.moveDeadlines === true) data.deadline = deadline;
 		if (Date.now() < data.deadline) {
+			if (run.rules.moveDeadlines === true) data.deadline = deadline;
 			// The deadline is durable before the wait begins: no restart moves it.
 			if (!entry.recorded) {
 				this.record(entry);
