@@ -66,7 +66,8 @@ async function take(
 	const { data, name } = entry;
 	const { names = [], timeout = Number.POSITIVE_INFINITY } = options;
 	const fromNow = timeout < Number.POSITIVE_INFINITY ? Date.now() + timeout : undefined;
-	const deadline = run.rules.moveDeadlines === true ? fromNow : (data.deadline ?? fromNow);
+	const isOver = data.deadline !== undefined && Date.now() >= data.deadline;
+	const deadline = run.rules.moveDeadlines === true && !isOver ? fromNow : (data.deadline ?? fromNow);
 	let pollMs: number | undefined;
 	for (;;) {
 		const isLate = deadline !== undefined && Date.now() >= deadline;
