@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../drivers/engine/contract.ts";
-import { loadRivet } from "../drivers/engine/rivet/engine.ts";
+import { loadEngine } from "../drivers/engine/load.ts";
 import { memoryStorage } from "../drivers/storage/memory/driver.ts";
 import { PROGRAMS } from "../fixtures/programs/index.ts";
 import { PROPERTIES } from "../suites/index.ts";
@@ -51,7 +51,7 @@ export async function reproduce(scenario: Scenario, { engine, finding }: Reprodu
 	if (property === undefined || kind === undefined) {
 		throw new UsageError(`Unknown finding "${finding}"; give property/kind, with a property that pnpm sim list names.`);
 	}
-	const module = await loadRivet(engine instanceof URL ? fileURLToPath(engine) : engine);
+	const module = await loadEngine(engine instanceof URL ? fileURLToPath(engine) : engine);
 	const explorer = new Explorer({ engine: module, storage: memoryStorage }, PROGRAMS, [property]);
 	const program = explorer.programOf(scenario);
 	if (program === undefined) {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError } from "commander";
 import { type Engine, UsageError } from "../../drivers/engine/contract.ts";
+import { REFERENCE } from "../../drivers/engine/reference/reference.ts";
 import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import {
 	avoidedShapes,
@@ -197,8 +198,8 @@ export function unknown(what: string, name: string, known: readonly string[]): s
 
 /** Where the known failures of a published engine are listed. */
 export function expectationsFile(engine: Pick<Engine, "name">): string {
-	// A local build is measured against what the newest published version is known to get wrong.
-	const name = PUBLISHED.includes(engine.name) ? engine.name : NEWEST;
+	// A local build is measured against what the newest published version is known to get wrong; the reference against nothing.
+	const name = PUBLISHED.includes(engine.name) || engine.name === REFERENCE ? engine.name : NEWEST;
 	return fileURLToPath(new URL(`../../fixtures/expectations/${name}.json`, import.meta.url));
 }
 

@@ -3,7 +3,7 @@
  * it. Whatever decides what a seed means belongs here, or workers would explore something else.
  */
 import { UsageError } from "../../drivers/engine/contract.ts";
-import { loadRivet } from "../../drivers/engine/rivet/engine.ts";
+import { loadEngine } from "../../drivers/engine/load.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { GENERATED } from "../../fixtures/generators/interpret.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
@@ -27,7 +27,7 @@ export interface ExplorerSpec {
 
 /** @throws UsageError when the engine cannot be loaded, or when there is no program or property of a name. */
 export async function explorerFrom({ engine, programs, properties, faults, avoid }: ExplorerSpec): Promise<Explorer> {
-	const target = { engine: await loadRivet(engine), storage: memoryStorage };
+	const target = { engine: await loadEngine(engine), storage: memoryStorage };
 	const chosenPrograms = programs
 		.filter((name) => name !== GENERATED)
 		.map((name) => {

@@ -1,5 +1,5 @@
 /** The other process of a doublecheck: makes the runs that it is given and tells their digests. */
-import { loadRivet } from "../../../drivers/engine/rivet/engine.ts";
+import { loadEngine } from "../../../drivers/engine/load.ts";
 import { memoryStorage } from "../../../drivers/storage/memory/driver.ts";
 import { PROGRAMS } from "../../../fixtures/programs/index.ts";
 import { inMacrotask } from "../../world/interpose.ts";
@@ -7,7 +7,7 @@ import { type Recording, record } from "../blame.ts";
 import { Explorer } from "../explorer.ts";
 import type { Answer, Question } from "./doublecheck.ts";
 
-const engine = loadRivet(process.argv[2] ?? "");
+const engine = loadEngine(process.argv[2] ?? "");
 const explorer = engine.then((engine) => new Explorer({ engine, storage: memoryStorage }, PROGRAMS, []));
 let last: Recording = [];
 

@@ -4,7 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { HostingMode } from "../../../drivers/engine/host.ts";
-import { loadRivet } from "../../../drivers/engine/rivet/engine.ts";
+import { loadEngine } from "../../../drivers/engine/load.ts";
 import { memoryStorage } from "../../../drivers/storage/memory/driver.ts";
 import { PROGRAMS } from "../../../fixtures/programs/index.ts";
 import type { UpgradePair, UpgradeResult } from "../../../reports/model.ts";
@@ -30,7 +30,7 @@ export interface UpgradeTableOptions extends UpgradeSpec {
 
 /** @throws UsageError when an engine cannot be loaded. */
 export async function upgradesOf(spec: UpgradeSpec, programs: readonly string[]): Promise<Upgrades> {
-	const engines = await Promise.all(spec.engines.map(loadRivet));
+	const engines = await Promise.all(spec.engines.map(loadEngine));
 	const targets = engines.map((engine) => ({ engine, storage: memoryStorage }));
 	const chosen = PROGRAMS.filter(({ name }) => programs.includes(name));
 	return new Upgrades(targets, chosen, spec);

@@ -1,0 +1,36 @@
+/** The reference engine as a target, and what an adapter must know of it. */
+import type { Engine, EngineContext } from "../contract.ts";
+import { Context } from "./context.ts";
+import { referenceModule } from "./engine.ts";
+import { describeKey } from "./keys.ts";
+import { type Rules, SPECIFICATION } from "./rules.ts";
+import { decodeValue } from "./values.ts";
+
+export const REFERENCE = "reference";
+
+/** @param rules what it leaves out of its rules; nothing when absent. */
+export function referenceEngine(rules: Rules = SPECIFICATION): Engine {
+	return {
+		name: REFERENCE,
+		version: "1",
+		module: referenceModule(rules),
+		features: new Set(["tryStep", "try", "getVersion", "replayFrom"]),
+		iterationOf: (context: EngineContext) => (context instanceof Context ? context.iteration : undefined),
+		// It takes control without a throw; only a cancelled workflow that is started says so.
+		isYield: (error) => error instanceof Error && error.name === "EvictedError",
+		describeKey,
+		entryKind,
+	};
+}
+
+/** What a stored value records; undefined when it is no entry. The checksum behind it is left to whoever reads it for use. */
+function entryKind(stored: Uint8Array): string | undefined {
+	try {
+		const value = decodeValue(stored.subarray(0, -8));
+		if (!Array.isArray(value)) return undefined;
+		const [, , data] = value as [unknown, unknown, { readonly kind?: string } | undefined];
+		return data?.kind;
+	} catch {
+		return undefined;
+	}
+}
