@@ -6,7 +6,7 @@ import type { HistoryEvent } from "../sim/world/history.ts";
 import { Findings } from "./findings.ts";
 import { isUnder, losingBranches } from "./messages.ts";
 import { unclearNames } from "./names.ts";
-import { oncePerRun, type Property, type Violation } from "./property.ts";
+import { oncePerRun, type Property, undoingFrom, type Violation } from "./property.ts";
 import type { Run } from "./run.ts";
 import { StoredHistory } from "./storage.ts";
 
@@ -66,6 +66,7 @@ export const joinAll: Property = {
 			switch (event.kind) {
 				case "process.crash":
 				case "run.rejected":
+				case "operation.failed":
 					// What was not on record yet may run again.
 					disturbed = true;
 					fresh = new Set();
@@ -78,6 +79,7 @@ export const joinAll: Property = {
 					break;
 				}
 				case "branch.start": {
+					if (index > undoingFrom(run)) break;
 					const { key } = event.data as ProbeEvents["branch.start"];
 					const parent = parentOf(run, key);
 					if (parent === undefined || parent[2].operation !== "join" || isUnder(key, races)) break;
@@ -179,6 +181,7 @@ export const oneWinner: Property = {
 					deciding.clear();
 					break;
 				case "branch.start": {
+					if (index > undoingFrom(run)) break;
 					const { key } = event.data as ProbeEvents["branch.start"];
 					const parent = parentOf(run, key);
 					if (parent === undefined || parent[2].operation !== "race") break;

@@ -1,5 +1,6 @@
 /** What was done is undone when a workflow fails: all of it, in reverse, once. */
 import type { ProbeEvents } from "../drivers/engine/observe.ts";
+import { REFUSAL } from "../fixtures/generators/values.ts";
 import type { HistoryEvent } from "../sim/world/history.ts";
 import { Findings } from "./findings.ts";
 import { replayFailure } from "./meant.ts";
@@ -239,7 +240,9 @@ export const rollbackOnce: Property = {
 			for (const key of begun.keys()) {
 				if (!done.has(key)) found.add("never-finished", `the compensation of ${key} failed and was not resumed`, last);
 			}
-			if (begun.size > 0 && failures.size > 0 && !failures.has(textOf(outcome.error))) {
+			// A value that is refused may be no failure of an operation, but of the program.
+			const isRefusal = outcome.error.name === REFUSAL;
+			if (begun.size > 0 && failures.size > 0 && !isRefusal && !failures.has(textOf(outcome.error))) {
 				found.residual("original-error-lost", `it failed with ${textOf(outcome.error)}, which no operation had`, last);
 			}
 		} else if (outcome.status === "unrecoverable" && begun.size > 0 && replayFailure(outcome.error) === undefined) {

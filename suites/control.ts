@@ -6,7 +6,7 @@ import type { ErrorFact } from "../sim/world/history.ts";
 import { Findings } from "./findings.ts";
 import { isUnder, losingBranches } from "./messages.ts";
 import { unclearNames } from "./names.ts";
-import type { Property } from "./property.ts";
+import { type Property, undoingFrom } from "./property.ts";
 import type { Run } from "./run.ts";
 import { MAX_TIMER_MS, TIMED_OUT } from "./steps.ts";
 import { StoredHistory } from "./storage.ts";
@@ -21,6 +21,7 @@ export const loopState: Property = {
 		const found = new Findings();
 		const plain = loopsWithPlainState(run);
 		const losers = losingBranches(run);
+		const undoing = undoingFrom(run);
 		const states = new Map<string, string>();
 		const results = new Map<string, string>();
 		/** The highest iteration of each loop that a step was on record for. */
@@ -28,6 +29,7 @@ export const loopState: Property = {
 		run.history.events.forEach((event, index) => {
 			switch (event.kind) {
 				case "iterate": {
+					if (index > undoing) break;
 					const { key, state } = event.data as ProbeEvents["iterate"];
 					const [loop, iteration] = iterationOf(key);
 					if (results.has(loop)) {

@@ -183,7 +183,11 @@ function judgeDamage(
 	const { engine, storage } = run.target;
 	const name = storage.describeKey(table, key, engine.describeKey);
 	const sort = sortOf(name).replaceAll(" ", "-");
-	const end = events.findIndex(({ kind }, other) => other > met && ENDS.has(kind));
+	const ranBefore = (other: number) => events.slice(met, other).some(({ kind }) => OF_WORKFLOW.has(kind));
+	// A start that is stopped while it loads has said nothing: the next one reads the same.
+	const end = events.findIndex(
+		({ kind }, other) => other > met && ENDS.has(kind) && (kind !== "run.evicted" || ranBefore(other)),
+	);
 	const ending = events[end];
 	// An empty name is a legal one.
 	const noticeable = (how === "empty" && sort !== "name") || (sort === "entry" && how !== "flip");
@@ -192,7 +196,7 @@ function judgeDamage(
 		if (namesKey(error, key, name) || rejectsAnyway(soundRun(), error)) return undefined;
 		const message = `${name} was damaged (${how}), and the error does not say so: ${error.name}: ${error.message}`;
 		// What was read is taken for sound from where the workflow goes on with it.
-		const loading = !events.slice(met, end).some(({ kind }) => OF_WORKFLOW.has(kind));
+		const loading = !ranBefore(end);
 		if (loading) return { kind: `unnamed-key-of-${sort}`, message, event: end };
 		if (error.name === "HistoryDivergedError") {
 			// Of a value that is legal as it stands the engine can only say that it does not fit.

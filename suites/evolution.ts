@@ -7,7 +7,7 @@ import type { ProbeEvents } from "../drivers/engine/observe.ts";
 import { type Change, inserted, originalOf, renamed, standingOf } from "../fixtures/generators/evolve.ts";
 import { type Level, type Place, placesOf } from "../fixtures/generators/places.ts";
 import type { Statement } from "../fixtures/generators/statement.ts";
-import type { HistoryEvent } from "../sim/world/history.ts";
+import type { HistoryEvent, WorldEvents } from "../sim/world/history.ts";
 import { isUnder, losingBranches } from "./messages.ts";
 import { oncePerRun, type Property, type Violation } from "./property.ts";
 import type { Run } from "./run.ts";
@@ -42,20 +42,39 @@ const secondOf = oncePerRun((run: Run): Second | undefined => {
 	const losers = losingBranches(run);
 	const events: [HistoryEvent, number][] = [];
 	const revisits = new Set<number>();
+	/** What was answered, and is on record with the next flush at the latest. */
+	const answered = new Set<string>();
+	let ended = false;
 	run.history.events.forEach((event, index) => {
+		// An end that was durable before its process learnt of it is no matter of code any more.
+		ended ||= event.process === 1 && recordsEnd(run, event);
 		if (event.kind === "run.start" && (event.data as HostEvents["run.start"]).visit === "revisit") {
 			revisits.add(event.process);
 		}
 		if (event.process > 1 && !revisits.has(event.process)) events.push([event, index]);
-		if (event.process !== 1 || !RETURNS.has(event.kind)) return;
+		if (event.process !== 1) return;
+		if (event.kind === "run.yield") for (const key of answered) recorded.add(key);
+		if (!RETURNS.has(event.kind)) return;
 		const { key } = event.data as { key: string };
-		// An ephemeral step is on record with the next flush only.
 		// What a lost branch recorded may have been cleared away since.
 		if (isUnder(key, losers)) return;
-		if (event.kind !== "step.return" || run.stepRules.get(key)?.ephemeral !== true) recorded.add(key);
+		answered.add(key);
+		// These need not be durable before they answer: they tell nothing that a replay could not tell again.
+		const isLate = event.kind === "sleep.return" || event.kind === "checkpoint.return";
+		if (isLate || (event.kind === "step.return" && run.stepRules.get(key)?.ephemeral === true)) return;
+		for (const before of answered) recorded.add(before);
 	});
-	return { place, recorded, events };
+	return ended ? undefined : { place, recorded, events };
 });
+
+function recordsEnd(run: Run, { kind, data }: HistoryEvent): boolean {
+	if (kind !== "durable") return false;
+	const { engine, storage } = run.target;
+	return (data as WorldEvents["durable"]).mutations.some(
+		({ table, key, value }) =>
+			value !== null && storage.describeKey(table, key, engine.describeKey) === "workflow output",
+	);
+}
 
 /** Answers that an engine gives once what they say is on record. */
 const RETURNS: ReadonlySet<string> = new Set([

@@ -332,7 +332,10 @@ function limitConsequences(run: Run): Consequence[] {
 		report("batch-not-split", "a batch beyond the limit was handed to storage whose batches are no unit", refused);
 	}
 	const succeeded = new Map<string, number>();
-	const interrupted = new Set(run.of("process.crash").map(({ process }) => process));
+	// What storage refused is on record as little as what a crash cut off.
+	const interrupted = new Set(
+		[...run.of("process.crash"), ...run.of("operation.failed")].map(({ process }) => process),
+	);
 	for (let place = 0; place < events.length; place++) {
 		const { kind, process, data } = events[place] as HistoryEvent;
 		const { key } = data as ProbeEvents["body.end"];

@@ -106,7 +106,7 @@ export const evictResumes: Property = {
 		run.history.events.forEach((event, index) => {
 			if (event.kind === "run.rejected") {
 				const { error, state, evicting } = event.data as HostEvents["run.rejected"];
-				if (!evicting || state === "failed") return;
+				if (!evicting || state === "failed" || failedBefore(run, index, error.message)) return;
 				violations.push({
 					kind: "rejected-instead-of-stopping",
 					message: `asked to stop, the run rejected with ${error.name}: ${error.message}`,
@@ -129,6 +129,23 @@ export const evictResumes: Property = {
 		return violations;
 	},
 };
+
+/** Whether storage had failed what the run rejected with before it was asked to stop. */
+function failedBefore(run: Run, rejected: number, message: string): boolean {
+	const { events } = run.history;
+	const { process } = events[rejected] as HistoryEvent;
+	const asked = events.findLastIndex(
+		(event, index) => index < rejected && event.kind === "run.evicting" && event.process === process,
+	);
+	return events
+		.slice(0, asked < 0 ? rejected : asked)
+		.some(
+			(event) =>
+				event.kind === "operation.failed" &&
+				event.process === process &&
+				message.includes(`(operation ${(event.data as WorldEvents["operation.failed"]).operation})`),
+		);
+}
 
 /** Bodies that began in a process after its run was asked to stop, the first of each kind. */
 const startedAfterStop = oncePerRun((run: Run) => {

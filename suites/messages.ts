@@ -189,6 +189,8 @@ export const lostMessages = oncePerRun((run: Run): readonly LostMessage[] => {
 	const stored = new Set(run.queued.map(({ id }) => id));
 	const losers = losingBranches(run);
 	const swallowed = new Set<string>();
+	// What was answered has taken effect, whatever became of the branch that answered it.
+	const answered = new Set(run.of("message.completed").map(({ data }) => (data as { id: string }).id));
 	const everGiven = new Set<string>();
 	// What a wait returned in its last replay is what the workflow has on record; what it returned before is forgotten.
 	const onRecord = new Map<string, readonly string[]>();
@@ -204,7 +206,7 @@ export const lostMessages = oncePerRun((run: Run): readonly LostMessage[] => {
 	const lost: LostMessage[] = [];
 	for (const event of acknowledged) {
 		const { id } = event.data as ClientEvents["message.acknowledged"];
-		if (stored.has(id) || given.has(id)) continue;
+		if (stored.has(id) || given.has(id) || answered.has(id)) continue;
 		const taken = run.of("durable").find(({ data }) => takes(data as WorldEvents["durable"], id));
 		const kind = swallowed.has(id)
 			? "swallowed-by-race-loser"

@@ -346,7 +346,7 @@ class ProgramOrder {
 			if (event.kind === "iterate" && loop !== undefined && !this.#began.has(loop)) this.#began.set(loop, index);
 		});
 		// A step in a loop is replayed with the whole loop, which keeps no state of earlier iterations.
-		const loop = /^(.*)\[\d+\]\/[^[]*$/.exec(target.path)?.[1];
+		const loop = /^(.*)\[\d+\]\/.*$/.exec(target.path)?.[1];
 		this.#boundary = loop ?? target.path;
 		this.#boundaryBegan = this.#began.get(this.#boundary);
 		this.#replayedAt = EPOCH_MS + (run.history.events[before]?.at ?? 0);

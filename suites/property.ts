@@ -3,6 +3,7 @@ import type { Feature } from "../drivers/engine/contract.ts";
 import type { HostEvents } from "../drivers/engine/host.ts";
 import type { Program } from "../fixtures/programs/program.ts";
 import type { FaultKind, FaultPlan } from "../sim/world/faults.ts";
+import type { WorldEvents } from "../sim/world/history.ts";
 import type { Run } from "./run.ts";
 
 /** One way in which one run broke a property. */
@@ -88,3 +89,24 @@ export function endOf({ history: { events } }: Run): number {
 	);
 	return look < 0 ? events.length : look;
 }
+
+/**
+ * Place in the history from which the disk says that the workflow is being undone, or behind the last event. A process that
+ * starts later runs the code through what is on record, finished loops and branches included, to find what undoes it: bodies
+ * must not run again, code may.
+ */
+export const undoingFrom = oncePerRun((run: Run): number => {
+	const { engine, storage } = run.target;
+	const { events } = run.history;
+	const place = events.findIndex(
+		({ kind, data }) =>
+			kind === "durable" &&
+			(data as WorldEvents["durable"]).mutations.some(
+				({ table, key, value }) =>
+					value !== null &&
+					storage.describeKey(table, key, engine.describeKey) === "workflow state" &&
+					Buffer.from(value).toString("latin1").includes("rolling_back"),
+			),
+	);
+	return place < 0 ? events.length : place;
+});

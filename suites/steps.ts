@@ -453,8 +453,11 @@ export const errorRecorded: Property = {
 		const started = new Map<string, number>();
 		const thrown = new Map<string, string>();
 		const succeeded = new Set<string>();
+		const losers = losingBranches(run);
 		const tellOf = (key: string, text: string, index: number) => {
 			untold.delete(key);
+			// What a branch did that lost changes nothing, and is cleared away.
+			if (isUnder(key, losers)) return;
 			const message = `${key} failed with "${text}", and went on without that on record`;
 			violations.push({
 				kind: isUnder(key, branchesOf(run)) ? "error-lost-in-branches" : "error-not-recorded",

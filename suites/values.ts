@@ -5,7 +5,7 @@ import { render } from "../drivers/engine/render.ts";
 import { CHANGED } from "../fixtures/generators/interpret.ts";
 import { joinedOf, type Place, placesOf } from "../fixtures/generators/places.ts";
 import type { Statement } from "../fixtures/generators/statement.ts";
-import { sample, type ValueKind } from "../fixtures/generators/values.ts";
+import { REFUSAL, sample, UNKEEPABLE, type ValueKind } from "../fixtures/generators/values.ts";
 import { OperationError } from "../sim/world/faults.ts";
 import type { ErrorFact, HistoryEvent, WorldEvents } from "../sim/world/history.ts";
 import { meantBy } from "./meant.ts";
@@ -276,6 +276,9 @@ const HARD: Readonly<Partial<Record<ValueKind, string>>> = {
 	cycle: "cycle",
 };
 
+/** Names of errors that may refuse a value. */
+const OF_VALUES: ReadonlySet<string> = new Set(["Error", "TypeError", "RangeError", REFUSAL]);
+
 /** Errors that are not about a value, wherever they come from. */
 const NOT_OF_VALUES =
 	/Cannot convert object|not found in registry|Expected |Duplicate entry|exists in history|fails|retries/;
@@ -325,9 +328,10 @@ function badRefusals(run: Run): Violation[] {
 			case "run.rejected": {
 				const { error } = event.data as HostEvents["run.rejected"];
 				if (error.name === OperationError.name || NOT_OF_VALUES.test(error.message)) break;
-				if (!["Error", "TypeError", "RangeError", "DataCloneError"].includes(error.name)) break;
+				if (!OF_VALUES.has(error.name)) break;
 				for (const [key, step] of made) {
 					if (step.refused || step.process !== event.process) continue;
+					if (refusesAnother(run, error, step.place.statement)) continue;
 					step.refused = true;
 					violations.push(...refusal(key, step.place.statement, step.given, error, index));
 				}
@@ -338,9 +342,21 @@ function badRefusals(run: Run): Violation[] {
 	return violations;
 }
 
+/** Whether an error refuses the value of some other statement, as it may. */
+function refusesAnother(run: Run, { message }: ErrorFact, than?: Statement): boolean {
+	return places(run).some(({ statement }) => {
+		const { returns, holds } = statement as { returns?: ValueKind; holds?: ValueKind };
+		if (statement === than || ![returns, holds].some((kind) => kind !== undefined && UNKEEPABLE.has(kind)))
+			return false;
+		return message.includes(JSON.stringify(statement.name));
+	});
+}
+
 function badRefusalOfInput(run: Run, sort: string): Violation[] {
 	const rejected = run.of("run.rejected").find(({ data }) => {
 		const { error } = data as HostEvents["run.rejected"];
+		// Other errors are the program's own.
+		if (!OF_VALUES.has(error.name) || NOT_OF_VALUES.test(error.message) || refusesAnother(run, error)) return false;
 		return error.name !== OperationError.name && !/input/i.test(error.message);
 	});
 	if (rejected === undefined) return [];

@@ -4,7 +4,13 @@
  */
 import type * as Rivet from "@rivetkit/workflow-engine";
 import { joinBranches, raceBranches } from "./branches.ts";
-import { EntryInProgressError, HistoryDivergedError, originOf, RollbackCheckpointError } from "./errors.ts";
+import {
+	DurationError,
+	EntryInProgressError,
+	HistoryDivergedError,
+	originOf,
+	RollbackCheckpointError,
+} from "./errors.ts";
 import { type Execution, HALT } from "./execution.ts";
 import { type Block, type DataOf, Entry, type EntryData } from "./history.ts";
 import { describeKey, entryKey } from "./keys.ts";
@@ -203,7 +209,7 @@ export class Context implements Rivet.WorkflowContextInterface {
 		if (data.done) return;
 		execution.onlyForReal();
 		if (!entry.recorded && (Number.isNaN(asked) || asked === Number.POSITIVE_INFINITY)) {
-			throw execution.mistake(new RangeError(`sleep "${name}": ${asked} is no time to sleep`));
+			throw execution.mistake(new DurationError(`sleep "${name}"`, asked));
 		}
 		if (run.rules.moveDeadlines === true) data.deadline = deadline;
 		if (Date.now() < data.deadline) {

@@ -31,14 +31,14 @@ export function load(
 	const doomed = stored.map(([key]) => key).filter((key) => isDoomed(key, boundary));
 	const gone = new Set(doomed);
 	const recorded = readHistory(
-		stored.filter(([key]) => !gone.has(key)),
+		stored.filter(([key]) => !gone.has(key) && key !== FIELDS.state),
 		checks,
 	);
 	return { recorded, cut: { changed: reopened(recorded, boundary), doomed } };
 }
 
 /** Fields that tell of an end, which is none any more. */
-const OF_THE_END: ReadonlySet<string> = new Set([FIELDS.output, FIELDS.error, FIELDS.state]);
+const OF_THE_END: ReadonlySet<string> = new Set([FIELDS.output, FIELDS.error]);
 
 function isDoomed(key: string, boundary: readonly Segment[]): boolean {
 	if (!key.startsWith(HISTORY)) return OF_THE_END.has(key);
@@ -114,7 +114,8 @@ function lengthOf(key: string, at: number): number {
 
 /** Does on the disk what was decided; may be done again. */
 export async function finishCut(io: Io, driver: EngineDriver, { changed, doomed }: Cut): Promise<void> {
-	for (const batch of batchesOf(changed).batches) await io(() => driver.batch(batch));
+	const under: Storable = { key: FIELDS.state, bytes: () => Buffer.from("pending") };
+	for (const batch of batchesOf([...changed, under]).batches) await io(() => driver.batch(batch));
 	for (let i = 0; i < doomed.length; i += MAX_BATCH_ENTRIES) {
 		const keys = doomed.slice(i, i + MAX_BATCH_ENTRIES).map(bytesOf);
 		await io(() => driver.batchDelete(keys));

@@ -46,6 +46,8 @@ class Handle implements Rivet.WorkflowHandle<unknown> {
 	readonly #execution: Execution;
 	readonly #driver: Rivet.EngineDriver;
 	readonly #rules: Rules;
+	/** Whether the workflow was changed by this handle since its run ended. */
+	#changed = false;
 
 	constructor(execution: Execution, driver: Rivet.EngineDriver, rules: Rules) {
 		this.workflowId = execution.workflowId;
@@ -89,12 +91,15 @@ class Handle implements Rivet.WorkflowHandle<unknown> {
 		for (const entry of entriesOf(recorded.root)) {
 			if (reset(entry, blame.has(entry.key), this.#rules)) changed.push(entry);
 		}
+		this.#changed = true;
 		await this.#write([...changed, stateOf("pending")]);
 		await this.wake();
 	}
 
 	async getState(): Promise<Rivet.WorkflowState> {
-		if (!this.#execution.ended) return this.#execution.state;
+		const { ended, state: known } = this.#execution;
+		// An end that this run came to is durable, and needs no look.
+		if (!ended || (!this.#changed && (known === "completed" || known === "failed"))) return known;
 		const { state, keys } = await this.#read();
 		if (state !== undefined && state !== "pending") return state;
 		return keys.size === 0 ? "pending" : "sleeping";

@@ -53,6 +53,13 @@ export class EntryInProgressError extends NamedError {
 	}
 }
 
+/** A duration that is no number, or a sleep that never ends. */
+export class DurationError extends NamedError {
+	constructor(what: string, ms: number) {
+		super("DurationError", `${what} cannot be ${ms} ms`);
+	}
+}
+
 /** What is stored under a key is not what was written there. */
 export class StorageDamagedError extends NamedError {
 	constructor(key: string, why: string) {

@@ -17,7 +17,7 @@ import {
 import { type Block, type EndState, type Entry, entriesOf, type FailureRecord, type Recorded } from "./history.ts";
 import { Journal } from "./journal.ts";
 import { FIELDS } from "./keys.ts";
-import { Claims } from "./queue.ts";
+import { Claims, Removals } from "./removals.ts";
 import { lastCheckpoint, pendingUndos, rollBack, waitsToBeUndone } from "./rollback.ts";
 import type { Rules } from "./rules.ts";
 import { Run, Strand, type Wait } from "./run.ts";
@@ -33,6 +33,7 @@ export class Execution {
 	readonly workflowId: string;
 	readonly run: Run;
 	readonly claims = new Claims();
+	readonly removals = new Removals(this);
 	/** How steps are undone, by the key of the step, as far as the program has come by them. */
 	readonly handlers = new Map<string, NonNullable<Rivet.StepConfig<unknown>["rollback"]>>();
 	/** Waits that ended in this run. */
@@ -45,7 +46,7 @@ export class Execution {
 	rehearsing = false;
 	/** The compensation under way, until it is known how it ended. */
 	compensating: Promise<void> | undefined;
-	state: "running" | "rolling_back" = "running";
+	state: Rivet.WorkflowState = "running";
 	ended = false;
 	readonly result: Promise<Result>;
 	readonly #workflow: Workflow;
@@ -59,7 +60,8 @@ export class Execution {
 	/** What it is about to end with; then it is no use to ask it to stop. */
 	#ending: "completed" | "failed" | "yield" | undefined;
 	#evicting = false;
-	#failed = false;
+	#failing = false;
+	#refused = false;
 
 	constructor(
 		workflowId: string,
@@ -96,7 +98,7 @@ export class Execution {
 			return;
 		}
 		const { recorded } = this;
-		this.journal = new Journal(run.driver, run.io, run.rules, recorded.keys, (error) => void this.fail(error));
+		this.journal = new Journal(run.driver, run.io, run.rules, recorded.keys, (error) => this.#tooLarge(error));
 		this.resumed = recorded.keys.size > 0;
 		this.#alarmMayBeSet = this.resumed;
 		if (cut !== undefined) await finishCut(run.io, run.driver, cut);
@@ -110,6 +112,7 @@ export class Execution {
 	#answerFromRecord(): boolean {
 		const { recorded, run } = this;
 		const { rules } = run;
+		if (recorded.state === "completed" || recorded.state === "failed") this.state = recorded.state;
 		switch (recorded.state) {
 			case "cancelled":
 				if (rules.runCancelled === true) return false;
@@ -119,18 +122,18 @@ export class Execution {
 					.then(() => this.#end(() => this.#reject(new EvictedError())));
 				return true;
 			case "completed": {
-				if (rules.forgetCompletion === true) return false;
+				if (rules.forgetCompletion === true) break;
 				const output = decodeValue(recorded.output as Uint8Array);
 				void this.#end(() => this.#resolve({ state: "completed", output }));
 				return true;
 			}
 			case "failed":
-				if (rules.forgetFailure === true) return false;
+				if (rules.forgetFailure === true) break;
 				void this.#end(() => this.#reject(errorOf(recorded.error as FailureRecord)));
 				return true;
-			default:
-				return false;
 		}
+		this.state = "running";
+		return false;
 	}
 
 	/** Learns from the history what is taken, what is to be cleared away, and where the order of completions stands. */
@@ -244,6 +247,7 @@ export class Execution {
 		this.#dropProgram();
 		if (this.run.rules.forgetOutput !== true) this.journal.change({ key: FIELDS.output, bytes: () => bytes });
 		await this.#close("completed");
+		this.state = "completed";
 		void this.#end(() => this.#resolve({ state: "completed", output: decodeValue(bytes) }));
 	}
 
@@ -255,17 +259,18 @@ export class Execution {
 
 	async fail(error: unknown): Promise<void> {
 		const { run, journal } = this;
-		if (run.stopping || this.#ending === "failed") return;
-		this.#ending = "failed";
+		if (run.stopping || this.#failing) return;
+		this.#failing = true;
+		this.#ending = undefined;
 		this.#dropProgram();
+		const record = this.#recordOf(error);
 		const { rules } = run;
-		const isMistake = error instanceof RollbackCheckpointError || error instanceof HistoryDivergedError;
-		const undo = !isMistake && pendingUndos(this.recorded.root).length > 0 && rules.neverUndo !== true;
-		const record: FailureRecord = { ...recordOf(error), undo };
 		if (rules.forgetError !== true) journal.change({ key: FIELDS.error, bytes: () => encodeValue(record) });
 		this.report({ workflow: { workflowId: this.workflowId, error: { name: record.name, message: record.message } } });
-		if (!undo) {
+		if (!record.undo) {
+			this.#ending = "failed";
 			await this.#close("failed");
+			this.state = "failed";
 			void this.#end(() => this.#reject(errorOf(record)));
 			return;
 		}
@@ -277,19 +282,39 @@ export class Execution {
 		await this.#rollBack(record);
 	}
 
+	#recordOf(error: unknown): FailureRecord {
+		const isMistake = error instanceof RollbackCheckpointError || error instanceof HistoryDivergedError;
+		const undo = !isMistake && pendingUndos(this.recorded.root).length > 0 && this.run.rules.neverUndo !== true;
+		return { ...recordOf(error), undo };
+	}
+
+	/** A record that no batch can hold fails the workflow: running what made it again would change nothing. */
+	#tooLarge(error: Error): void {
+		if (!this.#evicting || this.#failing) {
+			void this.fail(error);
+			return;
+		}
+		this.#failing = true;
+		const record = this.#recordOf(error);
+		this.journal.change({ key: FIELDS.error, bytes: () => encodeValue(record) });
+		this.#writeState(record.undo ? "rolling_back" : "failed");
+	}
+
 	async #rollBack(failure: FailureRecord): Promise<void> {
-		this.#ending = undefined;
+		this.#failing = true;
 		this.state = "rolling_back";
 		const isOver = await rollBack(this);
 		if (!isOver || this.run.stopping) return;
 		this.#ending = "failed";
 		await this.#close("failed");
+		this.state = "failed";
 		void this.#end(() => this.#reject(errorOf(failure)));
 	}
 
 	/** Has the last state on record, with all that is not yet. */
 	async #close(state: EndState): Promise<void> {
 		const { run, journal } = this;
+		await this.removals.settle();
 		// Before the end is on record: after a crash in between the next run comes to the same end, and clears it again.
 		if (this.#alarmMayBeSet && run.rules.keepAlarm !== true) await run.io(() => run.driver.clearAlarm(this.workflowId));
 		if (run.rules.forgetState !== true) this.#writeState(state);
@@ -315,10 +340,11 @@ export class Execution {
 		if (this.#ending !== undefined || run.stopping) return;
 		this.#ending = "yield";
 		run.stop();
+		await this.removals.settle();
 		const deadline = Math.min(...waits.map((wait) => wait.deadline ?? Number.POSITIVE_INFINITY));
 		const { rules } = run;
 		if (rules.alarmBeforeFlush === true && deadline < Number.POSITIVE_INFINITY) await this.setAlarm(deadline);
-		if (rules.yieldBeforeFlush !== true) await journal.flush();
+		if (rules.yieldBeforeFlush !== true) await journal.drained();
 		if (rules.noAlarm !== true && rules.alarmBeforeFlush !== true && deadline < Number.POSITIVE_INFINITY)
 			await this.setAlarm(deadline);
 		const names = namesOf(waits);
@@ -348,7 +374,8 @@ export class Execution {
 		const { run, journal } = this;
 		run.stop();
 		await this.compensating;
-		if (journal !== undefined && run.rules.evictBeforeFlush !== true) await journal.flush();
+		await this.removals.settle();
+		if (journal !== undefined && run.rules.evictBeforeFlush !== true) await journal.drained();
 		void this.#end(() => this.#resolve({ state: "sleeping" }));
 	}
 
@@ -362,8 +389,8 @@ export class Execution {
 	/** Ends the run with what storage said. Asked to stop, it has stopped all the same. */
 	async #storageFailed(error: unknown): Promise<void> {
 		const { run } = this;
-		if (this.#failed) return;
-		this.#failed = true;
+		if (this.#refused) return;
+		this.#refused = true;
 		if (run.rules.takeStorageForFailure === true && this.#ending === undefined && this.journal !== undefined) {
 			void this.fail(error);
 			return;

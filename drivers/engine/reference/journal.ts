@@ -78,10 +78,6 @@ export class Journal {
 		this.#removable.push([from, to]);
 	}
 
-	get isDirty(): boolean {
-		return this.#dirty.size > 0;
-	}
-
 	/** Settles once all that was changed up to now is durable. */
 	flush(): Promise<void> {
 		if (this.#next !== undefined) return this.#next;
@@ -93,6 +89,15 @@ export class Journal {
 		this.#tail = flush.then(() => {});
 		this.#next = flush.then((refused) => (refused === undefined ? undefined : this.#refuse(refused)));
 		return this.#next;
+	}
+
+	/** Settles once all that was changed up to now is durable, or was refused. */
+	async drained(): Promise<void> {
+		do {
+			if (this.#dirty.size > 0) void this.flush();
+			await this.#tail;
+			// What was refused may have left a failure to be recorded.
+		} while (this.#dirty.size > 0);
 	}
 
 	#refuse(error: StorageLimitError): Promise<void> {

@@ -18,47 +18,6 @@ const MAX_BODIES_BYTES = MAX_BATCH_BYTES - 64 * 1024;
 
 type Given = Rivet.WorkflowQueueMessage<unknown>;
 
-/** Which messages are taken, in this process. */
-export class Claims {
-	/** Taken by some wait: no other may have them. */
-	readonly #taken = new Set<string>();
-	/** Those that may still be in the queue. */
-	readonly #queued = new Set<string>();
-	readonly #removals = new Map<string, Promise<void>>();
-
-	claim(id: string, isQueued = true): void {
-		this.#taken.add(id);
-		if (isQueued) this.#queued.add(id);
-	}
-
-	has(id: string): boolean {
-		return this.#taken.has(id);
-	}
-
-	/** How many that are taken a look into the queue may find. */
-	get queued(): number {
-		return this.#queued.size;
-	}
-
-	isOut(id: string): void {
-		this.#queued.delete(id);
-	}
-
-	release(id: string): void {
-		this.#taken.delete(id);
-		this.#queued.delete(id);
-	}
-
-	removing(id: string, removal: Promise<void>): Promise<void> {
-		this.#removals.set(id, removal);
-		return removal;
-	}
-
-	async removed(id: string): Promise<void> {
-		await this.#removals.get(id);
-	}
-}
-
 export async function receive(
 	context: Context,
 	name: string,
@@ -87,7 +46,7 @@ export async function receive(
 		if (rules.removeBeforeMessageRecord === true) await takeUnsafely(context, entry, options, count);
 		else await take(context, entry, options, count);
 	}
-	if (!data.removed && !data.completable && !execution.rehearsing) await remove(context, entry);
+	if (!data.removed && !data.completable && !execution.rehearsing) execution.removals.add(context, entry);
 	const messages =
 		rules.firstOfBatchOnly === true && entry.recorded && !execution.fresh.has(entry)
 			? (data.messages ?? []).slice(0, 1)
@@ -110,14 +69,15 @@ async function take(
 	const deadline = run.rules.moveDeadlines === true ? fromNow : (data.deadline ?? fromNow);
 	let pollMs: number | undefined;
 	for (;;) {
-		// A last look at the deadline: what came in time is not left behind.
 		const isLate = deadline !== undefined && Date.now() >= deadline;
-		const messages =
+		// A last look at the deadline: what came in time is not left behind.
+		const { messages, others } =
 			isLate && run.rules.neverLookLate === true
-				? []
+				? NOTHING
 				: await look(context, names, Math.max(1, Math.floor(count)), name);
 		if (messages.length > 0 || isLate) {
 			data.messages = messages;
+			data.removed = messages.length === 0;
 			break;
 		}
 		if (deadline !== undefined && data.deadline === undefined) {
@@ -125,17 +85,25 @@ async function take(
 			context.record(entry);
 			if (run.rules.waitBeforeRecord !== true) await context.flush();
 		}
-		const how = await run.wait(strand, { deadline, names, pollMs });
-		const again = how === "message" || pollMs !== undefined;
-		pollMs = !again ? undefined : pollMs === undefined ? FIRST_POLL_MS : Math.min(LAST_POLL_MS, 2 * pollMs);
+		// While the queue holds what another branch has, it would say for ever that there is something.
+		pollMs = !others ? undefined : Math.min(LAST_POLL_MS, 2 * (pollMs ?? FIRST_POLL_MS / 2));
+		await run.wait(strand, { deadline, names, pollMs });
 	}
 	context.record(entry);
 	execution.fresh.add(entry);
 	if (run.rules.giveMessageBeforeRecord !== true) await context.flush();
 }
 
+interface Look {
+	readonly messages: readonly StoredMessage[];
+	/** Whether the queue only holds what others have. */
+	readonly others: boolean;
+}
+
+const NOTHING: Look = { messages: [], others: false };
+
 /** The first messages with one of the names (of any name when there are none) that nobody has; claimed from then on. */
-async function look(context: Context, names: readonly string[], count: number, wait: string): Promise<StoredMessage[]> {
+async function look(context: Context, names: readonly string[], count: number, wait: string): Promise<Look> {
 	const { execution } = context.scope;
 	const { claims, run } = execution;
 	const found = await context.io(() =>
@@ -151,7 +119,9 @@ async function look(context: Context, names: readonly string[], count: number, w
 		messages.push({ id, name, body, sentAt });
 	}
 	for (const { id } of messages) claims.claim(id);
-	return messages;
+	// What is the very front of the queue can be taken off it without another look.
+	if (messages.every(({ id }, i) => found[i]?.id === id)) execution.removals.front(messages, names);
+	return { messages, others: messages.length === 0 && found.length > 0 };
 }
 
 /** Takes messages off the queue first, as a queue that gives what it forgets has it. */
@@ -177,21 +147,6 @@ async function takeUnsafely(
 	entry.data.removed = true;
 	context.record(entry);
 	await context.flush();
-}
-
-async function remove(context: Context, entry: Entry<MessageData>): Promise<void> {
-	const { execution } = context.scope;
-	const { claims, run } = execution;
-	const { data } = entry;
-	if (run.rules.neverRemove === true) return;
-	await Promise.all(
-		(data.messages ?? []).map(({ id }) => {
-			const removal = run.io(() => run.driver.messageDriver.completeMessage(id)).then(() => claims.isOut(id));
-			return context.scope.strand.until(claims.removing(id, removal));
-		}),
-	);
-	data.removed = true;
-	if ((data.messages ?? []).length > 0) context.record(entry);
 }
 
 /** A message as the program gets it: a copy of its own each time. */
@@ -220,7 +175,7 @@ async function complete(context: Context, entry: Entry<MessageData>, id: string,
 		if (execution.rehearsing || !strand.alive) await new Promise(() => {});
 		// Sent again after a crash before it is on record: whoever holds the queue leaves what is gone alone.
 		const sent = run.io(() => run.driver.messageDriver.completeMessage(id, response)).then(() => claims.isOut(id));
-		if (run.rules.completeUnheard !== true) await strand.until(claims.removing(id, sent));
+		if (run.rules.completeUnheard !== true) await strand.until(sent);
 		data.completed.push(id);
 		context.record(entry);
 	}
@@ -241,7 +196,7 @@ export async function send(context: Context, name: string, body: unknown): Promi
 	}
 	// The same place sends under the same id, so that what an earlier life sent and could not record is recognised.
 	const id = run.rules.sendUnderNewId === true ? crypto.randomUUID() : idOf(entry.key);
-	const known = execution.resumed && (claims.has(id) || (await context.io(() => isQueued(execution, id, name))));
+	const known = claims.has(id) || (await context.io(() => isQueued(execution, id, name)));
 	if (!known) {
 		await context.io(() => run.driver.messageDriver.addMessage({ id, name, data: copy, sentAt: Date.now() }));
 	}
@@ -279,8 +234,8 @@ export function takenIn(entries: Iterable<Entry>): StoredMessage[] {
 /** Puts messages of branches that lost back into the queue, behind what has come since, unless they never left it. */
 export async function putBack(execution: Execution, messages: readonly StoredMessage[]): Promise<void> {
 	const { claims, run } = execution;
+	await execution.removals.settle();
 	for (const { id, name, body, sentAt } of messages) {
-		await claims.removed(id);
 		if (!(await run.io(() => isQueued(execution, id, name)))) {
 			await run.io(() => run.driver.messageDriver.addMessage({ id, name, data: decodeValue(body), sentAt }));
 		}

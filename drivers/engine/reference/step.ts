@@ -1,7 +1,7 @@
 /** Steps: attempts, their limit of time, the delay between them, and what is on record before the program learns of it. */
 import type * as Rivet from "@rivetkit/workflow-engine";
 import type { Context } from "./context.ts";
-import { type ErrorRecord, errorOf, exhausted, recordOf, timedOut } from "./errors.ts";
+import { DurationError, type ErrorRecord, errorOf, exhausted, recordOf, timedOut } from "./errors.ts";
 import type { Entry, StepData, StepFailure } from "./history.ts";
 import { decodeValue, encodeValue } from "./values.ts";
 
@@ -186,8 +186,8 @@ function timer(ms: number, due: () => void): () => void {
 	return () => clearTimeout(id);
 }
 
-/** @throws RangeError for a duration that is no number, which no rule gives a meaning to. */
+/** @throws DurationError for a duration that is no number, which no rule gives a meaning to. */
 export function checkedMs(ms: number | undefined, what: string): number | undefined {
-	if (ms !== undefined && Number.isNaN(ms)) throw new RangeError(`${what} is no number`);
+	if (ms !== undefined && Number.isNaN(ms)) throw new DurationError(what, ms);
 	return ms;
 }
