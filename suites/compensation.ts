@@ -91,6 +91,12 @@ export const rollbackOrder: Property = {
 		const last = endOf(run) - 1;
 		for (const [key, index] of begun) {
 			const done = completed.get(key);
+			// A success may be durable, and its process gone, before the workflow learns of it.
+			const succeeded = run.history.events.slice(0, index).some(({ kind, data }) => {
+				const end = data as ProbeEvents["body.end"];
+				return kind === "body.end" && end.key === key && end.error === undefined;
+			});
+			if (done === undefined && succeeded) continue;
 			if (done === undefined || done > index) {
 				found.add("compensated-uncompleted", `${key} was compensated, and had not been completed`, index);
 				continue;

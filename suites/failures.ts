@@ -262,11 +262,25 @@ function recorded(run: Run, mutations: readonly Mutation[], mark: string): Set<s
 		if (value === null || !Buffer.from(value.buffer, value.byteOffset, value.byteLength).includes(mark)) continue;
 		const sort = sortOf(storage.describeKey(table, key, engine.describeKey));
 		// The entry of a step keeps the error of an earlier attempt: only the one of its branches is about branches.
-		const branches = ["join", "race", undefined].includes(engine.entryKind?.(value));
+		const kind = sort === "entry" ? engine.entryKind?.(value) : undefined;
+		const branches = ["join", "race", undefined].includes(kind);
 		sorts.add(sort === "entry" && branches ? "branches" : sort);
+		if (kind === "step" && !keepsMetadata(run)) sorts.add("metadata");
 	}
 	return sorts;
 }
+
+/** Whether what is known of attempts is stored apart from the entries of steps. */
+const keepsMetadata = oncePerRun((run: Run): boolean => {
+	const { engine, storage } = run.target;
+	return run
+		.of("durable")
+		.some(({ data }) =>
+			(data as WorldEvents["durable"]).mutations.some(
+				({ table, key }) => sortOf(storage.describeKey(table, key, engine.describeKey)) === "metadata",
+			),
+		);
+});
 
 /** `entry` of `entry 0/4`; the description itself of what there is one of. */
 export function sortOf(description: string): string {
@@ -332,9 +346,11 @@ function limitConsequences(run: Run): Consequence[] {
 		report("batch-not-split", "a batch beyond the limit was handed to storage whose batches are no unit", refused);
 	}
 	const succeeded = new Map<string, number>();
-	// What storage refused is on record as little as what a crash cut off.
+	// What storage refused, or came after a stop, is on record as little as what a crash cut off.
 	const interrupted = new Set(
-		[...run.of("process.crash"), ...run.of("operation.failed")].map(({ process }) => process),
+		[...run.of("process.crash"), ...run.of("operation.failed"), ...run.of("run.evicting")].map(
+			({ process }) => process,
+		),
 	);
 	for (let place = 0; place < events.length; place++) {
 		const { kind, process, data } = events[place] as HistoryEvent;

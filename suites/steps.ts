@@ -74,6 +74,7 @@ export const boundedAttempts: Property = {
 	claim: "A body runs at most maxRetries + 1 times, plus one for each crash that struck while it ran.",
 	source: "docs: Timeouts; types: StepConfig.maxRetries; PR 5010",
 	mutants: ["driver-forgets-attempts", "engine-tries-once-more", "driver-drops-the-end-of-batches"],
+	skips: unclearNames,
 	check(run) {
 		const violations: Violation[] = [];
 		const losers = losingBranches(run);
@@ -101,6 +102,7 @@ export const backoff: Property = {
 	claim: "A retry never starts before its delay, which survives restarts.",
 	source: "docs: Timeouts; types: StepConfig.retryBackoffBase, StepConfig.retryBackoffMax",
 	mutants: ["driver-forgets-attempts", "engine-forgets-backoff"],
+	skips: unclearNames,
 	check(run) {
 		const violations: Violation[] = [];
 		const losers = losingBranches(run);

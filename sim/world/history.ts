@@ -74,9 +74,18 @@ function textOf(value: unknown): string {
 
 const encoder = new Encoder({ useRecords: false, tagUint8Array: false, variableMapSize: true });
 
+/** Of values that hold themselves, which a workflow may well have for its output. */
+const cyclic = new Encoder({ useRecords: false, tagUint8Array: false, variableMapSize: true, structuredClone: true });
+
 /** The bytes of one event, as they go into the digest. */
 export function encodeEvent(event: HistoryEvent): Uint8Array {
-	return encoder.encode([event.at, event.process, event.kind, event.data]);
+	const fields = [event.at, event.process, event.kind, event.data];
+	try {
+		return encoder.encode(fields);
+	} catch (error) {
+		if (!(error instanceof RangeError)) throw error;
+		return cyclic.encode(fields);
+	}
 }
 
 export class History {

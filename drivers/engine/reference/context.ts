@@ -86,11 +86,7 @@ export class Context implements Rivet.WorkflowContextInterface {
 			const renamed = found.name !== name && rules.acceptOtherName !== true;
 			const nested = rules.acceptOtherNested === true && block !== execution.recorded.root;
 			if ((other || renamed) && !nested) {
-				throw execution.refuse(
-					new HistoryDivergedError(
-						`History has ${found.data.kind} "${found.name}" where the code asks for ${kind} "${name}", in ${describeKey(found.key)}`,
-					),
-				);
+				throw this.#diverged(found, kind, name);
 			}
 			if (found.data.kind === kind) return found as Entry<DataOf<K>>;
 		}
@@ -98,6 +94,15 @@ export class Context implements Rivet.WorkflowContextInterface {
 		if (found !== undefined) for (const [key, inner] of found.blocks) entry.blocks.set(key, inner);
 		block.entries[number] = entry as Entry;
 		return entry;
+	}
+
+	#diverged(found: Entry, kind: string, name: string): object {
+		const { kind: recorded } = found.data;
+		return this.scope.execution.refuse(
+			new HistoryDivergedError(
+				`History has ${recorded} "${found.name}" where the code asks for ${kind} "${name}", in ${describeKey(found.key)}`,
+			),
+		);
 	}
 
 	/** Has the entry on record with the next flush. */
@@ -271,7 +276,11 @@ export class Context implements Rivet.WorkflowContextInterface {
 			}
 			const found = block.entries[this.#next];
 			const isIts = found?.recorded === true && found.data.kind === "version_check" && found.name === name;
-			if (found?.recorded === true && !isIts) return 1;
+			if (found?.recorded === true && !isIts) {
+				const later = block.entries.find((other) => other?.data.kind === "version_check" && other.name === name);
+				if (later?.recorded === true) throw this.#diverged(found, "version_check", name);
+				return 1;
+			}
 			const entry = this.enter("version_check", name, () => ({ kind: "version_check", resolved: latest, latest }));
 			if (!entry.recorded) {
 				execution.onlyForReal();
