@@ -196,7 +196,7 @@ export const rollbackOnce: Property = {
 	skips: skipsWithoutCompensation,
 	check(run) {
 		const found = new Findings();
-		/** Compensations that ended well, and that a write of their process followed. */
+		/** Compensations that ended well, and those of them that a write of their process followed, or its next compensation. */
 		const ended = new Map<string, number>();
 		const recorded = new Set<string>();
 		const open = new Map<string, number>();
@@ -213,6 +213,8 @@ export const rollbackOnce: Property = {
 				case "compensation.start": {
 					const { key } = event.data as ProbeEvents["compensation.start"];
 					const left = open.get(key);
+					// The next one begins once the one before it is on record.
+					for (const [done, process] of ended) if (process === event.process && done !== key) recorded.add(done);
 					if (recorded.has(key)) found.add("ran-again", `${key} had been compensated, and was again`, index);
 					else if (ended.get(key) === event.process) {
 						found.add("ran-again-at-once", `${key} was compensated twice by one process`, index);

@@ -16,6 +16,7 @@ import {
 } from "./messages.ts";
 import type { Property, Violation } from "./property.ts";
 import type { ClientEvents, Run } from "./run.ts";
+import { hadTimeToRecord } from "./timers.ts";
 
 const skipsWithoutMessages: Property["skips"] = (program) =>
 	program.inputs === undefined ? "no messages are sent" : undefined;
@@ -345,7 +346,8 @@ function movedBy(run: Run, { wait, event, process }: Receipt): number | undefine
 	const again = events.findIndex(
 		(other) => other.kind === "queue.call" && other.process === process && (other.data as { key: string }).key === key,
 	);
-	if (recorded < 0 || again < recorded || process === first.process) return;
+	const isRecorded = recorded >= 0 && again > recorded;
+	if (process === first.process || (!isRecorded && !hadTimeToRecord(events, wait.event))) return;
 	const dueMs = Math.max(deadlineMs, (events[again] as HistoryEvent).at);
 	const lateMs = (events[event] as HistoryEvent).at - dueMs;
 	return lateMs >= (deadlineMs - atMs) * 0.9 ? lateMs : undefined;

@@ -59,21 +59,26 @@ export class StoredHistory {
 		for (const part of key.split("/")) {
 			const match = /^([\w-]+)(?:\[(\d+)\]|\.([\w-]+))?$/.exec(part);
 			const [, name = "", iteration, branch] = match ?? [];
-			const number = this.#numbers.get(name);
+			const number = this.#segment(name);
 			if (number === undefined) return undefined;
-			segments.push(String(number));
+			segments.push(number);
 			if (iteration !== undefined) segments.push(`[${number} ${iteration}]`);
 			if (branch === undefined) continue;
-			const branchNumber = this.#numbers.get(branch);
-			if (branchNumber === undefined) return undefined;
-			segments.push(String(branchNumber));
+			const branchSegment = this.#segment(branch);
+			if (branchSegment === undefined) return undefined;
+			segments.push(branchSegment);
 		}
 		return segments.join("/");
 	}
 
 	/** Whether the last name of a place is that one. */
 	ends(place: string, name: string): boolean {
-		const number = this.#numbers.get(name);
-		return number !== undefined && place.split("/").at(-1) === String(number);
+		const segment = this.#segment(name);
+		return segment !== undefined && place.split("/").at(-1) === segment;
+	}
+
+	/** What stands for a name in places: its number, or the name itself where an engine keeps no list of names. */
+	#segment(name: string): string | undefined {
+		return this.#numbers.size === 0 ? name : this.#numbers.get(name)?.toString();
 	}
 }

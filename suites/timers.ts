@@ -5,6 +5,7 @@ import type { HistoryEvent, WorldEvents } from "../sim/world/history.ts";
 import { EPOCH_MS } from "../sim/world/world.ts";
 import { unclearNames } from "./names.ts";
 import type { Property, Violation } from "./property.ts";
+import type { Run } from "./run.ts";
 
 export const neverEarly: Property = {
 	id: "timer.never-early",
@@ -98,24 +99,35 @@ export const deadlineFixed: Property = {
 		const open = new Map<number, string>();
 		/** The alarm set for each wait: by then its deadline was durable. */
 		const alarms = new Map<string, { atMs: number }>();
+		/** The first call of each sleep, and the latest. */
+		const calls = new Map<string, { readonly first: number; latest: number }>();
 		run.history.events.forEach((event, index) => {
 			const { key = "" } = (event.data ?? {}) as { key?: string };
 			switch (event.kind) {
 				case "sleep.call":
 					open.set(event.process, key);
+					calls.set(key, { first: calls.get(key)?.first ?? index, latest: index });
 					break;
 				case "queue.call":
 					if ((event.data as ProbeEvents["queue.call"]).deadlineMs === undefined) open.delete(event.process);
 					else open.set(event.process, key);
 					break;
+				case "sleep.return": {
+					open.delete(event.process);
+					const lateMs = sleptAnew(run, calls.get(key), index);
+					if (lateMs === undefined) break;
+					const message = `${key} ended ${lateMs} ms after its deadline, a whole sleep after a restart`;
+					violations.push({ kind: "moved-later", message, event: index });
+					break;
+				}
 				case "run.start":
-				case "sleep.return":
 				case "queue.return":
 				case "threw":
 					open.delete(event.process);
 					break;
 				case "run.again":
 					alarms.clear();
+					calls.clear();
 					break;
 				case "durable": {
 					const atMs = alarmSet(event.data as WorldEvents["durable"]);
@@ -138,6 +150,40 @@ export const deadlineFixed: Property = {
 		return violations;
 	},
 };
+
+/** Sleeps shorter than this say too little about which deadline they kept. */
+const TELLING_MS = 2_000;
+
+/** By how much a sleep ended late that a later process began anew; undefined when it did not, or may have. */
+function sleptAnew(
+	run: Run,
+	calls: { readonly first: number; readonly latest: number } | undefined,
+	end: number,
+): number | undefined {
+	// Whatever else goes wrong may hold a sleep up.
+	if (calls === undefined || run.scenario.faults.some(({ kind }) => kind !== "crash" && kind !== "evict")) return;
+	const { events } = run.history;
+	const [first, latest] = [events[calls.first], events[calls.latest]] as [HistoryEvent, HistoryEvent];
+	const { deadlineMs } = first.data as ProbeEvents["sleep.call"];
+	const durationMs = deadlineMs - first.at;
+	if (first.process === latest.process || !(durationMs >= TELLING_MS)) return;
+	if (!hadTimeToRecord(events, calls.first)) return;
+	const lateMs = (events[end] as HistoryEvent).at - Math.max(deadlineMs, latest.at);
+	return lateMs >= durationMs * 0.9 ? lateMs : undefined;
+}
+
+/** Long after any operation of storage that nothing holds up, in virtual milliseconds. */
+const RECORDED_MS = 1_000;
+
+/** Whether the process of a wait went on waiting, with nothing under way, for long enough to have its deadline on record, and then died. */
+export function hadTimeToRecord(events: readonly HistoryEvent[], call: number): boolean {
+	const { process, at } = events[call] as HistoryEvent;
+	const end = events.find(
+		(event, index) => index > call && event.process === process && event.kind === "process.crash",
+	);
+	if (end === undefined || end.at - at < RECORDED_MS) return false;
+	return (end.data as WorldEvents["process.crash"]).inFlight.length === 0;
+}
 
 /** Whether the alarm may be an operator's: waking a workflow is setting its alarm to now. */
 function wasAskedToWake(events: readonly HistoryEvent[], index: number): boolean {

@@ -3,11 +3,11 @@ import { REFERENCE } from "../../drivers/engine/load.ts";
 import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { SHAPE_NAMES, shapeOf } from "../../fixtures/generators/shapes.ts";
-import { MUTANTS } from "../../fixtures/mutants/index.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
 import { wrap } from "../../reports/text.ts";
 import { COMPARISONS, PROPERTIES, SUITES } from "../../suites/index.ts";
 import { FAULT_KINDS, FAULT_MEANINGS, USUAL_FAULTS } from "../explore/draw.ts";
+import { ALL_MUTANTS } from "../explore/gate/deviations.ts";
 
 /** Everything there is to choose from, as data. */
 export function listing() {
@@ -24,7 +24,7 @@ export function listing() {
 		programs: PROGRAMS.map(({ name, summary, timingDependent }) => ({ name, summary, timingDependent })),
 		faults: FAULT_KINDS.map((kind) => ({ kind, meaning: FAULT_MEANINGS[kind], usual: USUAL_FAULTS.has(kind) })),
 		shapes: SHAPE_NAMES.map((name) => ({ name, meaning: shapeOf(name)?.meaning ?? "" })),
-		mutants: MUTANTS.map(({ name, summary }) => ({
+		mutants: ALL_MUTANTS.map(({ name, summary }) => ({
 			name,
 			summary,
 			killedBy: [...PROPERTIES, ...COMPARISONS].filter(({ mutants }) => mutants.includes(name)).map(({ id }) => id),

@@ -3,10 +3,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../../drivers/engine/contract.ts";
+import { referenceEngine } from "../../drivers/engine/reference/reference.ts";
 import { loadRivet, NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { CATCHES, type Catch } from "../../fixtures/mutants/catches.ts";
-import { MUTANTS } from "../../fixtures/mutants/index.ts";
 import { formatKills, type Kill, parseKills, rowOf } from "../../fixtures/mutants/kills.ts";
 import {
 	exitCodeOf,
@@ -18,6 +18,7 @@ import {
 } from "../../reports/model.ts";
 import { mutantsJunit, mutantsMarkdown, mutantsText, mutantsVerdict } from "../../reports/mutants.ts";
 import { COMPARISONS, PROPERTIES } from "../../suites/index.ts";
+import { ALL_MUTANTS } from "../explore/gate/deviations.ts";
 import { Gate, gaps, huntAll } from "../explore/gate/gate.ts";
 import { replaceFile } from "../explore/keep/reproducer-file.ts";
 import { loadBudgets } from "./cost.ts";
@@ -101,8 +102,9 @@ export async function hunted(signal: AbortSignal, onProgress: (hunts: number) =>
 export async function gateOf(): Promise<Gate> {
 	const targetOf = async (name: string) => ({ engine: await loadRivet(name), storage: memoryStorage });
 	const [newest, older] = await Promise.all([targetOf(NEWEST), targetOf(PUBLISHED.at(-2) ?? NEWEST)]);
+	const reference = { engine: referenceEngine(), storage: memoryStorage };
 	const known = new Set(loadExpectations({ name: NEWEST }, undefined).map(findingId));
-	return new Gate({ newest, older, known, budgets: loadBudgets() });
+	return new Gate({ newest, older, known, reference, budgets: loadBudgets() });
 }
 
 export function loadKills(): Kill[] {
@@ -111,7 +113,7 @@ export function loadKills(): Kill[] {
 
 /** Rows in the order in which properties are reported. @throws UsageError when a name is none, or nothing is left. */
 export function chosenRows({ mutant: mutants, property: properties }: MutantsOptions = {}): readonly Catch[] {
-	const names = MUTANTS.map(({ name }) => name);
+	const names = ALL_MUTANTS.map(({ name }) => name);
 	const ids = [...PROPERTIES, ...COMPARISONS].map(({ id }) => id);
 	for (const name of mutants ?? []) if (!names.includes(name)) throw new UsageError(unknown("mutant", name, names));
 	for (const id of properties ?? []) if (!ids.includes(id)) throw new UsageError(unknown("property", id, ids));

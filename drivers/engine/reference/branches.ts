@@ -61,7 +61,11 @@ export async function joinBranches(context: Context, name: string, branches: Bra
 		});
 		data.done = true;
 		if (rules.joinForgetsErrors === true)
-			for (const one of data.branches) if (one.status === "failed") one.status = "completed";
+			for (const one of data.branches) {
+				if (one.status !== "failed") continue;
+				one.status = "completed";
+				delete one.error;
+			}
 		context.record(entry);
 		// Once the program goes on, no branch may ever begin again.
 		if (rules.endJoinBeforeRecord !== true) await context.flush();
@@ -140,8 +144,8 @@ async function decide(context: Context, entry: Entry<BranchesData>): Promise<voi
 		execution.journal.remove(block.key);
 	}
 	data.back = rules.swallowLosersMessages === true ? [] : back;
-	context.record(entry);
 	if (rules.clearLosersFirst === true) await context.flush();
+	context.record(entry);
 	if (rules.tellWinnerBeforeRecord !== true) await context.flush();
 }
 

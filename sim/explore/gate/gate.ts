@@ -6,7 +6,6 @@ import type { Budgets } from "../../../fixtures/costs/budgets.ts";
 import { GENERATED } from "../../../fixtures/generators/interpret.ts";
 import { CATCHES, type Catch } from "../../../fixtures/mutants/catches.ts";
 import { GROUNDS } from "../../../fixtures/mutants/grounds.ts";
-import { MUTANTS } from "../../../fixtures/mutants/index.ts";
 import { type Kill, rowOf } from "../../../fixtures/mutants/kills.ts";
 import type { Mutant } from "../../../fixtures/mutants/mutant.ts";
 import { PROGRAMS } from "../../../fixtures/programs/index.ts";
@@ -21,6 +20,7 @@ import { getOrInsert } from "../../world/collections.ts";
 import { inMacrotask } from "../../world/interpose.ts";
 import { Explorer } from "../explorer.ts";
 import { huntCost, huntUpgrade } from "./comparisons.ts";
+import { ALL_MUTANTS } from "./deviations.ts";
 import { Ground, type Hunted, hunt } from "./hunt.ts";
 
 /** Seeds for a hunt that is not on record. */
@@ -38,6 +38,8 @@ export interface GateTargets {
 	readonly older: Target;
 	/** Ids of the findings that the newest is known to show. */
 	readonly known: ReadonlySet<string>;
+	/** An engine that keeps every promise. */
+	readonly reference: Target;
 	readonly budgets: Budgets;
 }
 
@@ -50,8 +52,9 @@ export class Gate {
 	}
 
 	/** The target that works, of which the mutant of a row is made. */
-	targetOf(_row: Pick<Catch, "mutant">): Target {
-		return this.#targets.newest;
+	targetOf({ mutant }: Pick<Catch, "mutant">): Target {
+		const { newest, reference } = this.#targets;
+		return mutantNamed(mutant).of === undefined ? newest : reference;
 	}
 
 	/** Hunts along a row, by steps that are each to be taken in a macrotask. @throws Error when it names what does not exist. */
@@ -64,29 +67,24 @@ export class Gate {
 			return huntUpgrade(ground, mutant, row.kind, limit);
 		}
 		if (row.property === durableCost.id) return huntCost(target, budgets, mutant, row.kind, limit);
-		return hunt(this.#groundOf(row, target), explorerFor(row, mutant), row.kind, limit);
+		return hunt(this.#groundOf(row, target), explorerFor(row, mutant, [propertyOf(row.property)]), row.kind, limit);
 	}
 
-	/** Rows that differ by their mutant alone are hunted on the same ground. */
+	/** Rows that differ by mutant and property are hunted on the same ground. */
 	#groundOf(row: Catch, target: Target): Ground {
-		const { property, program, faults } = row;
-		const key = JSON.stringify([target.engine.name, property, program, faults]);
-		return getOrInsert(
-			this.#grounds,
-			key,
-			() => new Ground(explorerFor(row, target), explorerFor(row, target, PROPERTIES), this.#targets.known),
-		);
+		const key = JSON.stringify([target.engine.name, row.program, row.faults]);
+		const { newest, known } = this.#targets;
+		return getOrInsert(this.#grounds, key, () => {
+			const explorerOf = (properties: readonly Property[]) => explorerFor(row, target, properties);
+			return new Ground(explorerOf, target === newest ? known : new Set());
+		});
 	}
 }
 
-/** Explores where the row says; with its property, unless others are given. */
-function explorerFor(
-	{ property, program, faults }: Catch,
-	target: Target,
-	properties: readonly Property[] = [propertyOf(property)],
-): Explorer {
+/** Explores where the row says. */
+function explorerFor({ program, faults }: Catch, target: Target, properties: readonly Property[]): Explorer {
 	const programs = program === undefined ? PROGRAMS : [programNamed(program)];
-	const kinds = faults === undefined ? undefined : new Set(faults);
+	const kinds = faults === undefined || faults === "usual" ? faults : new Set(faults);
 	return new Explorer(target, programs, properties, kinds, program === undefined);
 }
 
@@ -97,7 +95,7 @@ function propertyOf(id: string): Property {
 }
 
 function mutantNamed(name: string): Mutant {
-	const mutant = MUTANTS.find((candidate) => candidate.name === name);
+	const mutant = ALL_MUTANTS.find((candidate) => candidate.name === name);
 	if (mutant === undefined) throw new Error(`A catch names the mutant ${name}, which does not exist.`);
 	return mutant;
 }
@@ -186,7 +184,7 @@ export function gaps(kills: readonly Kill[]): string[] {
 	const missing = (from: ReadonlySet<string>, all: ReadonlySet<string>) => [...from].filter((row) => !all.has(row));
 	return [
 		...properties.filter(({ mutants }) => mutants.length === 0).map(({ id }) => `${id} names no mutant.`),
-		...MUTANTS.filter(({ name }) => !properties.some(({ mutants }) => mutants.includes(name))).map(
+		...ALL_MUTANTS.filter(({ name }) => !properties.some(({ mutants }) => mutants.includes(name))).map(
 			({ name }) => `${name} is named by no property.`,
 		),
 		...missing(named, hunted).map((row) => `No catch says how ${row.replace(" ", " kills ")}.`),

@@ -4,8 +4,11 @@
  * the target that works keeps the property in all seeds up to there.
  */
 import { findingId } from "../../../reports/model.ts";
+import { PROPERTIES } from "../../../suites/index.ts";
+import type { Property } from "../../../suites/property.ts";
 import { getOrInsert } from "../../world/collections.ts";
 import { HarnessError } from "../../world/harness-error.ts";
+import type { Drawn } from "../draw.ts";
 import type { Explorer, Judgement } from "../explorer.ts";
 
 /** What became of a hunt. */
@@ -18,58 +21,65 @@ export interface Hunted {
 	readonly flaw?: string;
 }
 
-/** Where a mutant is hunted: the scenarios, and what the target that works breaks in them, worked out once a seed. */
+/** Where mutants are hunted: the scenarios, and what the target that works breaks in them, worked out once a seed. */
 export class Ground {
-	readonly explorer: Explorer;
 	readonly #whole: Explorer;
+	readonly #explorerOf: (properties: readonly Property[]) => Explorer;
 	readonly #known: ReadonlySet<string>;
-	readonly #flaws = new Map<number, { readonly alone: ReadonlySet<string>; readonly strange: string | undefined }>();
+	/** By seed: the run of the target that works, or `none` when nothing broke in it. */
+	readonly #broken = new Map<number, Judgement | "none">();
+	readonly #alone = new Map<Property, Explorer>();
 
 	/**
-	 * @param explorer of the target that works, with the one property.
-	 * @param whole the same with every property: what another one explains is not held against the target.
+	 * @param explorerOf an explorer of the target that works, with these properties.
 	 * @param known ids of findings that the target is known to show.
 	 */
-	constructor(explorer: Explorer, whole: Explorer, known: ReadonlySet<string>) {
-		this.explorer = explorer;
-		this.#whole = whole;
+	constructor(explorerOf: (properties: readonly Property[]) => Explorer, known: ReadonlySet<string>) {
+		this.#explorerOf = explorerOf;
+		this.#whole = explorerOf(PROPERTIES);
 		this.#known = known;
 	}
 
+	/** The scenario of a seed. */
+	draw(seed: number): Drawn {
+		return this.#whole.draw(seed);
+	}
+
 	/** Why the seed proves nothing about a mutant: the target that works breaks the property with it, too. */
-	flawOf(seed: number, kind: string): string | undefined {
-		const { alone, strange } = getOrInsert(this.#flaws, seed, () => this.#judge(seed));
-		const shown = alone.has(kind) ? kind : strange;
-		if (shown === undefined) return undefined;
-		return `${this.explorer.target.engine.name} shows ${this.#idOf(shown)} without it, with seed ${seed}`;
+	flawOf(seed: number, property: Property, kind: string): string | undefined {
+		const broken = this.#brokenBy(seed);
+		if (broken === "none") return undefined;
+		// What another property explains is not held against the target; but its kind kills nobody.
+		const told = broken.violations.filter((shown) => shown.property === property);
+		const alone = getOrInsert(this.#alone, property, () => this.#explorerOf([property])).judgeRun(broken.run);
+		const id = (shown: string) => findingId({ property: property.id, kind: shown });
+		const strange = kindsOf(told).find((shown) => !this.#known.has(id(shown)));
+		const shown = kindsOf(alone.violations).includes(kind) ? kind : strange;
+		return shown && `${this.#whole.target.engine.name} shows ${id(shown)} without it, with seed ${seed}`;
 	}
 
-	#judge(seed: number) {
-		const { run, violations } = judge(this.explorer, this.explorer, seed);
-		const told = this.#whole
-			.judgeRun(run)
-			.violations.filter(({ property }) => property === this.explorer.properties[0]);
-		const strange = kindsOf(told).find((kind) => !this.#known.has(this.#idOf(kind)));
-		return { alone: new Set(kindsOf(violations)), strange };
-	}
-
-	#idOf(kind: string): string {
-		const [property] = this.explorer.properties;
-		return findingId({ property: property?.id ?? "", kind });
+	#brokenBy(seed: number): Judgement | "none" {
+		return getOrInsert(this.#broken, seed, () => {
+			const { scenario, program } = this.draw(seed);
+			const judgement = this.#whole.judge(scenario, program);
+			return judgement.violations.length === 0 ? "none" : judgement;
+		});
 	}
 }
 
 /**
  * Hunts through the seeds from 1, one between two steps; each step is to be taken in a macrotask.
- * @param wrong the explorer of the mutant, with the programs, faults and property of the ground.
+ * @param wrong the explorer of the mutant, with the property that is to kill it.
  * @param limit how many seeds it may take.
  */
 export function* hunt(ground: Ground, wrong: Explorer, kind: string, limit: number): Generator<void, Hunted> {
+	const [property] = wrong.properties as readonly [Property];
 	for (let seed = 1; seed <= limit; seed++) {
 		try {
-			const flaw = ground.flawOf(seed, kind);
+			const flaw = ground.flawOf(seed, property, kind);
 			if (flaw !== undefined) return { tried: seed, flaw };
-			if (kindsOf(judge(ground.explorer, wrong, seed).violations).includes(kind)) return { seeds: seed, tried: seed };
+			const { scenario, program } = ground.draw(seed);
+			if (kindsOf(wrong.judge(scenario, program).violations).includes(kind)) return { seeds: seed, tried: seed };
 		} catch (error) {
 			if (!(error instanceof HarnessError)) throw error;
 			return { tried: seed, flaw: `seed ${seed}: ${error.message}` };
@@ -77,12 +87,6 @@ export function* hunt(ground: Ground, wrong: Explorer, kind: string, limit: numb
 		yield;
 	}
 	return { tried: limit };
-}
-
-/** What a target makes of the scenario of a seed. */
-function judge(drawing: Explorer, judging: Explorer, seed: number): Judgement {
-	const { scenario, program } = drawing.draw(seed);
-	return judging.judge(scenario, program);
 }
 
 /** Kinds of violations; what is a matter of reading kills nobody. */
