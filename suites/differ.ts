@@ -5,12 +5,14 @@
  *
  * What is left out, and why, stands in `UNCOMPARABLE`; what may differ, since the program leaves it open, in `freedomOf`.
  */
+
 import { isDeepStrictEqual } from "node:util";
 import type { Outcome } from "../drivers/engine/host.ts";
 import type { ProbeEvents } from "../drivers/engine/observe.ts";
 import { render } from "../drivers/engine/render.ts";
 import { type Choices, meaningOf } from "../fixtures/generators/meaning.ts";
 import type { Statement } from "../fixtures/generators/statement.ts";
+import { REFUSAL } from "../fixtures/generators/values.ts";
 import type { Program } from "../fixtures/programs/program.ts";
 import type { FaultKind } from "../sim/world/faults.ts";
 import type { HistoryEvent, WorldEvents } from "../sim/world/history.ts";
@@ -151,9 +153,6 @@ export function freedomOf(a: Run, b: Run, differences: readonly Difference[]): s
 	}
 	return undefined;
 }
-
-/** The error by which an engine says that it cannot keep a value, as the platform names it. */
-const REFUSAL = "DataCloneError";
 
 function refusesValue({ outcome }: Run): boolean {
 	return outcome.status === "failed" && outcome.error.name === REFUSAL;
