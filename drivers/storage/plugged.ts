@@ -95,14 +95,15 @@ export class PluggedStorage implements WorldStorage {
 		return keeps("messages", this.#session.claims);
 	}
 
-	/** Does something to the model and tells what became of it. */
+	/** Does something to the model and tells what became of it. A crash in the midst of it may have another operation done first. */
 	watching<T>(perform: () => T): { readonly result: T; readonly effects: Effects } {
 		const effects: Effects = { applied: undefined, whole: true, damaged: [] };
+		const around = this.#effects;
 		this.#effects = effects;
 		try {
 			return { result: perform(), effects };
 		} finally {
-			this.#effects = undefined;
+			this.#effects = around;
 		}
 	}
 
