@@ -30,6 +30,7 @@ const EXIT_INVALID = 3;
 function withTarget(command: Command): Command {
 	return command
 		.option("--engine <name|path>", "a published engine, or the built entry of your own", NEWEST)
+		.option("--driver <name|path>", "a real storage driver, in place of the world's own disk")
 		.option("--program <names>", "only these programs, with commas between", parseNames)
 		.option("--suite <names>", "only the properties of these suites", parseNames)
 		.option("--property <ids>", "only these properties", parseNames)

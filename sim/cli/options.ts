@@ -22,12 +22,16 @@ import type { Shard } from "../explore/campaign/shard.ts";
 import { FAULT_KINDS } from "../explore/draw.ts";
 import type { Explorer } from "../explore/explorer.ts";
 import type { Avoid } from "../explore/generate.ts";
+import type { UnderTest } from "../explore/on-driver.ts";
 import { type ExplorerSpec, explorerFrom } from "../explore/spec.ts";
 import type { FaultKind } from "../world/faults.ts";
+import { loadDriver } from "./driver.ts";
 
 /** Options of every command that runs something, as commander hands them over. */
 export interface RunOptions {
 	readonly engine: string;
+	/** A storage driver of the box, or the module of one; the world's own disk when absent. */
+	readonly driver?: string;
 	readonly program?: readonly string[];
 	readonly suite?: readonly string[];
 	readonly property?: readonly string[];
@@ -137,7 +141,7 @@ export async function prepare(
 		...(options.faults === undefined ? {} : { faults: options.faults }),
 		...(avoid.shapes.length === 0 ? {} : { avoid }),
 	};
-	const explorer = await explorerFrom(spec);
+	const explorer = await explorerFrom(spec, await underTest(options));
 	const { target } = explorer;
 	if (explorer.programs.length === 0 && !explorer.generates) {
 		const programs = PROGRAMS.filter(({ name }) => names.includes(name));
@@ -147,6 +151,15 @@ export async function prepare(
 		);
 	}
 	return { explorer, target, spec };
+}
+
+/** The real driver to run on. @throws UsageError when there is none of that name, or when it cannot run here. */
+async function underTest({ driver: name }: RunOptions): Promise<UnderTest | undefined> {
+	if (name === undefined) return undefined;
+	const driver = await loadDriver(name);
+	const why = await driver.unavailable?.();
+	if (why !== undefined) throw new UsageError(`The driver ${name} cannot run here: ${why}`);
+	return { driver, prefix: `sim-${process.pid}` };
 }
 
 /** What seeds avoid: what was asked for, or what the list poisons. @throws UsageError for a list with a fault that is none. */
@@ -224,10 +237,11 @@ export function loadMeanings(): Meanings {
 let parsed: { readonly text: string; readonly list: Expectation<Scenario>[] } | undefined;
 
 /** The options that decide what a seed means, as they are typed; without the defaults. */
-export function drawingOptions(options: Pick<RunOptions, "engine" | "program" | "faults">): string {
+export function drawingOptions(options: Pick<RunOptions, "engine" | "driver" | "program" | "faults">): string {
 	const program = options.program === undefined ? "" : ` --program ${options.program.join(",")}`;
 	const faults = options.faults === undefined ? "" : ` --faults ${options.faults.join(",")}`;
-	return program + faults + engineOption(options);
+	const driver = options.driver === undefined ? "" : ` --driver ${quote(options.driver)}`;
+	return program + faults + driver + engineOption(options);
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Program } from "../../fixtures/programs/program.ts";
 import { findingId } from "../../reports/model.ts";
 import { isConsequence } from "../../suites/failures.ts";
 import { SUITES } from "../../suites/index.ts";
+import { sameAnswers } from "../../suites/parity.ts";
 import { endOf, oncePerRun, type Property, skipped, type Violation } from "../../suites/property.ts";
 import { type ExecuteOptions, execute, type Run, type Target } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
@@ -24,6 +25,7 @@ import {
 	USUAL_FAULTS,
 } from "./draw.ts";
 import { type Avoid, evolveProgram, generateProgram, kindsFor } from "./generate.ts";
+import { DriverExplorer, type UnderTest } from "./on-driver.ts";
 
 export interface Judgement {
 	readonly run: Run;
@@ -50,6 +52,8 @@ export class Explorer {
 	readonly target: Target;
 	readonly properties: readonly Property[];
 	readonly #space: Space;
+	/** Runs on a real driver, when one is under test; the properties then count that of parity in. */
+	readonly onDriver: DriverExplorer | undefined;
 	readonly #references = new WeakMap<Program, Map<HostingMode, Run>>();
 
 	/**
@@ -57,6 +61,7 @@ export class Explorer {
 	 * @param faults kinds of fault that plans are made of, `usual` for all usual ones, of which each seed knows a few; a replay is left out where the engine cannot do it.
 	 * @param generated whether programs are generated, too.
 	 * @param avoid shapes that seeds avoid.
+	 * @param under a real driver that seeds are run on.
 	 */
 	constructor(
 		target: Target,
@@ -65,9 +70,11 @@ export class Explorer {
 		faults: ReadonlySet<FaultKind> | "usual" = ORDINARY_FAULTS,
 		generated = false,
 		avoid?: Avoid,
+		under?: UnderTest,
 	) {
 		this.target = target;
-		this.properties = properties;
+		this.onDriver = under === undefined ? undefined : new DriverExplorer(this, under);
+		this.properties = under === undefined ? properties : [...properties, sameAnswers];
 		const kinds = faults === "usual" ? USUAL_FAULTS : faults;
 		this.#space = {
 			programs: programs.filter((program) => program.needs?.every((need) => target.engine.features.has(need)) ?? true),
@@ -138,14 +145,19 @@ export class Explorer {
 		return { ...program, inputs: scenario.inputs };
 	}
 
-	/** Runs and judges a scenario. @throws HarnessError when the run left its world. */
-	judge(scenario: Scenario, program: Program, options: Omit<ExecuteOptions, "untilMs"> = {}): Judgement {
+	/** Virtual milliseconds by which a run of the scenario must have come to an end. */
+	limitOf(scenario: Scenario, program: Program): number {
 		const reference = this.reference(program, scenario.hosting.mode);
 		// What an operator sends back takes its time again.
 		const again = scenario.faults.filter(({ kind }) => kind === "recover" || kind === "replay-from").length;
 		// Where the uninterrupted run ended early, this one may sleep through all that the program has.
 		const asleepMs = MOST_ROUNDS * sleepOf(program.statements ?? []);
-		const untilMs = (2 + again) * (reference.endMs + asleepMs) + SLACK_MS * (1 + scenario.faults.length);
+		return (2 + again) * (reference.endMs + asleepMs) + SLACK_MS * (1 + scenario.faults.length);
+	}
+
+	/** Runs and judges a scenario. @throws HarnessError when the run left its world. */
+	judge(scenario: Scenario, program: Program, options: Omit<ExecuteOptions, "untilMs"> = {}): Judgement {
+		const untilMs = this.limitOf(scenario, program);
 		return this.judgeRun(execute(scenario, program, this.target, { ...options, untilMs }));
 	}
 

@@ -11,6 +11,7 @@ import { PROPERTIES } from "../../suites/index.ts";
 import type { FaultKind } from "../world/faults.ts";
 import { Explorer } from "./explorer.ts";
 import type { Avoid } from "./generate.ts";
+import type { UnderTest } from "./on-driver.ts";
 
 export interface ExplorerSpec {
 	/** Name of a published engine, or the path of a build. */
@@ -25,9 +26,14 @@ export interface ExplorerSpec {
 	readonly avoid?: Avoid;
 }
 
-/** @throws UsageError when the engine cannot be loaded, or when there is no program or property of a name. */
-export async function explorerFrom({ engine, programs, properties, faults, avoid }: ExplorerSpec): Promise<Explorer> {
-	const target = { engine: await loadRivet(engine), storage: memoryStorage };
+/**
+ * @param under a real driver that the runs are made on.
+ * @throws UsageError when the engine cannot be loaded, or when there is no program or property of a name.
+ */
+export async function explorerFrom(spec: ExplorerSpec, under?: UnderTest): Promise<Explorer> {
+	const { engine, programs, properties, faults, avoid } = spec;
+	const storage = under === undefined ? memoryStorage : { ...memoryStorage, name: under.driver.name };
+	const target = { engine: await loadRivet(engine), storage };
 	const chosenPrograms = programs
 		.filter((name) => name !== GENERATED)
 		.map((name) => {
@@ -47,5 +53,6 @@ export async function explorerFrom({ engine, programs, properties, faults, avoid
 		faults === undefined ? "usual" : new Set(faults),
 		programs.includes(GENERATED),
 		avoid,
+		under,
 	);
 }
