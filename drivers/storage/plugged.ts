@@ -368,7 +368,7 @@ function threw(error: unknown): string {
 	return `threw ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
 }
 
-function compareBytes(expected: unknown, got: unknown): PluggedEvents["driver.differs"] | undefined {
+export function compareBytes(expected: unknown, got: unknown): PluggedEvents["driver.differs"] | undefined {
 	if (expected === null && got === null) return undefined;
 	const same = expected instanceof Uint8Array && got instanceof Uint8Array && Buffer.compare(expected, got) === 0;
 	return same ? undefined : { what: "kv.get", expected: describeValue(expected), got: describeValue(got) };
@@ -393,7 +393,7 @@ function sameEntry(a: KVEntry, b: KVEntry | undefined): boolean {
 	return Buffer.compare(a.key, b.key) === 0 && Buffer.compare(a.value, b.value) === 0;
 }
 
-function compareMessages(expected: unknown, got: unknown): PluggedEvents["driver.differs"] | undefined {
+export function compareMessages(expected: unknown, got: unknown): PluggedEvents["driver.differs"] | undefined {
 	const plain = (messages: unknown) =>
 		Array.isArray(messages) ? (messages as Message[]).map(({ id, name, data }) => ({ id, name, data })) : messages;
 	if (isDeepStrictEqual(plain(expected), plain(got))) return undefined;

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { InvalidArgumentError } from "commander";
 import { type Engine, UsageError } from "../../drivers/engine/contract.ts";
 import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
+import { loadDriver } from "../../drivers/storage/load.ts";
 import {
 	avoidedShapes,
 	type Expectation,
@@ -25,7 +26,6 @@ import type { Avoid } from "../explore/generate.ts";
 import type { UnderTest } from "../explore/on-driver.ts";
 import { type ExplorerSpec, explorerFrom } from "../explore/spec.ts";
 import type { FaultKind } from "../world/faults.ts";
-import { loadDriver } from "./driver.ts";
 
 /** Options of every command that runs something, as commander hands them over. */
 export interface RunOptions {

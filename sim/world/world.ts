@@ -341,14 +341,17 @@ export class World implements Surroundings {
 	 * Resolves to how often that label took effect so far, this time included.
 	 */
 	call(process: Process, label: string, about?: string): Promise<number> {
-		return this.operate(process, `${CALL}${label}`, () => {
-			let occurrence = 0;
-			this.#numbered(process, `effect ${label}`, undefined, (n) => {
-				occurrence = this.#others.occur(label);
-				this.#own("effect", { n, label, about, occurrence }, process);
-			});
-			return occurrence;
+		return this.operate(process, `${CALL}${label}`, () => this.effect(process, label, about));
+	}
+
+	/** Has a call take effect now. @returns how often that label took effect so far, this time included. */
+	effect(process: Process, label: string, about?: string): number {
+		let occurrence = 0;
+		this.#numbered(process, `effect ${label}`, undefined, (n) => {
+			occurrence = this.#others.occur(label);
+			this.#own("effect", { n, label, about, occurrence }, process);
 		});
+		return occurrence;
 	}
 
 	/** Lives that have not ended. */

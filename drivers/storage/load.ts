@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import type { PluggedDriver } from "../../drivers/storage/contract.ts";
+import { UsageError } from "../engine/contract.ts";
+import type { PluggedDriver } from "./contract.ts";
 
 /** @throws UsageError when there is no such driver, or when its module cannot be loaded. */
 export async function loadDriver(name: string): Promise<PluggedDriver> {
