@@ -7,7 +7,7 @@ import { explorerFrom } from "../sim/explore/spec.ts";
 import { HarnessError } from "../sim/world/harness-error.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
 import { World } from "../sim/world/world.ts";
-import { PROPERTIES } from "../suites/index.ts";
+import { ON_DRIVER, PROPERTIES } from "../suites/index.ts";
 import { execute, executeOn } from "../suites/run.ts";
 import { mapDriver, type Wrong } from "./support/map-driver.ts";
 
@@ -16,7 +16,7 @@ const UNTIL_MS = 100 * 86_400_000;
 
 const explorerOn = (driver: ReturnType<typeof mapDriver>, programs: readonly string[] = ALL): Promise<Explorer> =>
 	explorerFrom(
-		{ engine: "rivet-2.3.19", programs, properties: PROPERTIES.map(({ id }) => id) },
+		{ engine: "rivet-2.3.19", programs, properties: [...PROPERTIES, ...ON_DRIVER].map(({ id }) => id) },
 		{ driver, prefix: "test" },
 	);
 

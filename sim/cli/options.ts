@@ -15,7 +15,7 @@ import {
 import { GENERATED } from "../../fixtures/generators/interpret.ts";
 import { inOrder, shapeOf } from "../../fixtures/generators/shapes.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
-import { PROPERTIES, SUITES } from "../../suites/index.ts";
+import { ON_DRIVER, PROPERTIES, SUITES } from "../../suites/index.ts";
 import type { Property } from "../../suites/property.ts";
 import type { Target } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
@@ -127,9 +127,14 @@ export function parseNames(text: string): string[] {
 	return names;
 }
 
-/** What a run needs, made from the options; `spec` is what workers make the same explorer from. @throws UsageError */
+/**
+ * What a run needs, made from the options; `spec` is what workers make the same explorer from.
+ * @param more properties that are asked besides those that were chosen.
+ * @throws UsageError
+ */
 export async function prepare(
 	options: RunOptions,
+	more: readonly Property[] = options.driver === undefined ? [] : ON_DRIVER,
 ): Promise<{ explorer: Explorer; target: Target; spec: ExplorerSpec }> {
 	const names = choosePrograms(options.program);
 	const properties = chooseProperties(options.suite, options.property);
@@ -137,7 +142,7 @@ export async function prepare(
 	const spec = {
 		engine: options.engine,
 		programs: names,
-		properties: properties.map(({ id }) => id),
+		properties: [...properties, ...more].map(({ id }) => id),
 		...(options.faults === undefined ? {} : { faults: options.faults }),
 		...(avoid.shapes.length === 0 ? {} : { avoid }),
 	};

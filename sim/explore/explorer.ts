@@ -7,7 +7,6 @@ import type { Program } from "../../fixtures/programs/program.ts";
 import { findingId } from "../../reports/model.ts";
 import { isConsequence } from "../../suites/failures.ts";
 import { SUITES } from "../../suites/index.ts";
-import { sameAnswers } from "../../suites/parity.ts";
 import { endOf, oncePerRun, type Property, skipped, type Violation } from "../../suites/property.ts";
 import { type ExecuteOptions, execute, type Run, type Target } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
@@ -52,7 +51,7 @@ export class Explorer {
 	readonly target: Target;
 	readonly properties: readonly Property[];
 	readonly #space: Space;
-	/** Runs on a real driver, when one is under test; the properties then count that of parity in. */
+	/** Runs on a real driver, when one is under test. */
 	readonly onDriver: DriverExplorer | undefined;
 	readonly #references = new WeakMap<Program, Map<HostingMode, Run>>();
 
@@ -74,7 +73,7 @@ export class Explorer {
 	) {
 		this.target = target;
 		this.onDriver = under === undefined ? undefined : new DriverExplorer(this, under);
-		this.properties = under === undefined ? properties : [...properties, sameAnswers];
+		this.properties = properties;
 		const kinds = faults === "usual" ? USUAL_FAULTS : faults;
 		this.#space = {
 			programs: programs.filter((program) => program.needs?.every((need) => target.engine.features.has(need)) ?? true),

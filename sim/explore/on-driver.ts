@@ -6,6 +6,7 @@
 import type { PluggedDriver } from "../../drivers/storage/contract.ts";
 import { claimsOf } from "../../drivers/storage/session.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
+import { IN_PROCESSES } from "../../suites/index.ts";
 import { sameAnswers } from "../../suites/parity.ts";
 import { execute, executeOn } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
@@ -14,6 +15,18 @@ import { HarnessError } from "../world/harness-error.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { describeDifference, firstDifference } from "./blame.ts";
 import { type Explorer, idOf, type Judgement } from "./explorer.ts";
+
+/**
+ * A judgement of a run on storage that went wrong, without what follows from that: what the engine gets wrong of itself it gets
+ * wrong on the world's disk, too.
+ */
+export function withoutConsequences(judgement: Judgement, onDisk: Judgement): Judgement {
+	const anyway = new Set(onDisk.violations.map(idOf));
+	const violations = judgement.violations.filter(
+		(shown) => IN_PROCESSES.includes(shown.property) || anyway.has(idOf(shown)),
+	);
+	return { ...judgement, violations };
+}
 
 /** A driver under test, with a name that keeps the namespaces of its runs apart from those of other processes. */
 export interface UnderTest {
@@ -49,14 +62,9 @@ export class DriverExplorer {
 		const run = await executeOn({ driver, namespace }, scenario, program, explorer.target, { untilMs });
 		return await inMacrotask(() => {
 			const judgement = explorer.judgeRun(run);
-			const [differs] = sameAnswers.check(run, run);
+			const differs = sameAnswers.check(run, run).length > 0;
 			const onDisk = execute(scenario, program, explorer.target, { untilMs });
-			if (differs !== undefined) {
-				// What the engine gets wrong it gets wrong on the world's disk, too; the rest follows from the driver's answer.
-				const anyway = new Set(explorer.judgeRun(onDisk).violations.map(idOf));
-				const ofEngine = judgement.violations.filter((shown) => anyway.has(idOf(shown)));
-				return { ...judgement, violations: [...ofEngine, { property: sameAnswers, violation: differs }] };
-			}
+			if (differs) return withoutConsequences(judgement, explorer.judgeRun(onDisk));
 			const difference = firstDifference(onDisk.history, run.history);
 			if (difference === undefined) return judgement;
 			const lines = describeDifference(difference, ["disk", driver.name], explorer.describeKey);

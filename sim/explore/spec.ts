@@ -7,11 +7,14 @@ import { loadRivet } from "../../drivers/engine/rivet/engine.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { GENERATED } from "../../fixtures/generators/interpret.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
-import { PROPERTIES } from "../../suites/index.ts";
+import { IN_PROCESSES, ON_DRIVER, PROPERTIES } from "../../suites/index.ts";
+import type { Property } from "../../suites/property.ts";
 import type { FaultKind } from "../world/faults.ts";
 import { Explorer } from "./explorer.ts";
 import type { Avoid } from "./generate.ts";
 import type { UnderTest } from "./on-driver.ts";
+
+const ALL: readonly Property[] = [...new Set([...PROPERTIES, ...ON_DRIVER, ...IN_PROCESSES])];
 
 export interface ExplorerSpec {
 	/** Name of a published engine, or the path of a build. */
@@ -42,7 +45,7 @@ export async function explorerFrom(spec: ExplorerSpec, under?: UnderTest): Promi
 			return program;
 		});
 	const chosenProperties = properties.map((id) => {
-		const property = PROPERTIES.find((candidate) => candidate.id === id);
+		const property = ALL.find((candidate) => candidate.id === id);
 		if (property === undefined) throw new UsageError(`Unknown property "${id}"; see pnpm sim list.`);
 		return property;
 	});

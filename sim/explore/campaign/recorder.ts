@@ -123,6 +123,11 @@ export class Recorder {
 		this.#gather(judgement, program, seed === undefined ? {} : { seed, ...taken });
 	}
 
+	/** Records a run of a seed that was made elsewhere. */
+	recordSeed(judgement: Judgement, seed: number): void {
+		this.#take(judgement, judgement.run.program, seed, undefined);
+	}
+
 	/** Records a run that a search made. */
 	record(judgement: Judgement): void {
 		this.#count(judgement, judgement.run.program);

@@ -14,9 +14,8 @@ import { remove } from "../../world/collections.ts";
 import { describeFault, type Fault } from "../../world/faults.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import type { Process } from "../../world/process.ts";
-import { EPOCH_MS } from "../../world/world.ts";
 import type { Child, Nursery } from "./nursery.ts";
-import type { Contents, Operation, Said } from "./protocol.ts";
+import type { Contents, Job, Operation, Said } from "./protocol.ts";
 import { type Difference, Shadow } from "./shadow.ts";
 
 /** Where a life is killed: around the nth durable effect of the run, or so many microseconds into it. */
@@ -67,7 +66,8 @@ export class RealRun {
 	readonly #options: RealOptions;
 	readonly #shadow: Shadow;
 	readonly #isAtomic: boolean;
-	readonly #startedAtMs = Date.now();
+	/** Real milliseconds since 1970 that are the start of the run: when its first process is there. */
+	#startedAtMs = 0;
 	readonly #stepRules = new Map<string, StepRule>();
 	readonly #processes = new Map<number, Process>();
 	/** What each kill turned out to be, by its place. */
@@ -135,23 +135,8 @@ export class RealRun {
 		this.#isOpen = false;
 		this.#sending = false;
 		const struckBefore = this.#struck.size;
-		const { engine, driver, namespace } = this.#options;
-		const { queue } = this.#shadow.storage;
 		const ended = child.ended;
 		child.hear((message) => this.#hear(child, message));
-		child.tell({
-			kind: "job",
-			job: {
-				...{ engine, driver, namespace },
-				scenario: this.#scenario,
-				hosting: this.#scenario.hosting,
-				startedAtMs: this.#startedAtMs,
-				lives: this.#processes.size,
-				host: this.#host,
-				queued: queue.messages(),
-				alarm: this.#shadow.storage.alarm(),
-			},
-		});
 		const timer = setTimeout(() => {
 			this.#late = true;
 			child.kill();
@@ -171,10 +156,29 @@ export class RealRun {
 		return false;
 	}
 
+	#job(): Job {
+		const { engine, driver, namespace } = this.#options;
+		const { queue } = this.#shadow.storage;
+		return {
+			...{ engine, driver, namespace },
+			scenario: this.#scenario,
+			hosting: this.#scenario.hosting,
+			startedAtMs: this.#startedAtMs,
+			lives: this.#processes.size,
+			host: this.#host,
+			queued: queue.messages(),
+			alarm: this.#shadow.storage.alarm(),
+		};
+	}
+
 	#hear(child: Child, message: Said): void {
 		if (child !== this.#child) return;
 		if ("at" in message) this.#world.nowMs = Math.max(this.#world.nowMs, message.at);
 		switch (message.kind) {
+			case "ready":
+				if (this.#startedAtMs === 0) this.#startedAtMs = Date.now();
+				child.tell({ kind: "job", job: this.#job() });
+				return;
 			case "opened":
 				this.#opened(message.contents);
 				child.tell({ kind: "go", id: message.id });
@@ -433,9 +437,4 @@ function plainValue(value: unknown): unknown {
 function waitUs(us: number): void {
 	const endsAt = performance.now() + us / 1_000;
 	while (performance.now() < endsAt);
-}
-
-/** The wall clock of a run at a real instant. */
-export function wallMsOf(realMs: number, startedAtMs: number): number {
-	return EPOCH_MS + realMs - startedAtMs;
 }

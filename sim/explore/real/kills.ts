@@ -1,0 +1,134 @@
+/**
+ * A campaign of real crashes: each seed draws a program that takes no long time, how it is hosted, and where its processes are
+ * killed; each run is judged by the properties that judge the world's, and compared with the same scenario in the world.
+ */
+import type { HostingMode } from "../../../drivers/engine/host.ts";
+import type { PluggedDriver } from "../../../drivers/storage/contract.ts";
+import { claimsOf } from "../../../drivers/storage/session.ts";
+import type { Program } from "../../../fixtures/programs/program.ts";
+import { sameAnswers, survivesKills } from "../../../suites/parity.ts";
+import { execute, type Run } from "../../../suites/run.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { NO_LATENCY } from "../../world/faults.ts";
+import { HarnessError } from "../../world/harness-error.ts";
+import { inMacrotask } from "../../world/interpose.ts";
+import { drawInt, drawOne, type Stream, Streams } from "../../world/random.ts";
+import type { Recorder } from "../campaign/recorder.ts";
+import type { Explorer, Judgement } from "../explorer.ts";
+import { withoutConsequences } from "../on-driver.ts";
+import type { Nursery } from "./nursery.ts";
+import { type Kill, RealRun } from "./real-run.ts";
+
+export interface KillsOptions {
+	/** The engine and the driver as the command line names them: each process loads its own. */
+	readonly engine: string;
+	readonly driver: string;
+	readonly plugged: PluggedDriver;
+	readonly nursery: Nursery;
+	/** Keeps the namespaces of this campaign apart from those of others. */
+	readonly prefix: string;
+}
+
+/** What a seed is. */
+export interface DrawnKills {
+	readonly scenario: Scenario;
+	readonly program: Program;
+	readonly kills: readonly Kill[];
+}
+
+/** Virtual milliseconds that a program may take without interruption, since in real processes it takes real ones. */
+const LONGEST_MS = 1_200;
+/** Durable effects that it may have: each takes a word before and after it. */
+const MOST_WRITES = 80;
+/** Draws of one seed until a program is short enough. */
+const MOST_DRAWS = 400;
+/** Far above the number of any seed, so that the further draws of two seeds do not meet. */
+const STRIDE = 1_000_003;
+
+const KILLS = [1, 1, 1, 2, 2, 3];
+const HOW = ["before", "after", "during", "during"] as const;
+/** Microseconds into an operation: from when it has hardly begun to when most are over. */
+const AFTER_US = [50, 100, 200, 400, 800, 1_500, 3_000];
+
+/** The run of a seed. @throws HarnessError when no program is short enough. */
+export function drawKills(explorer: Explorer, plugged: PluggedDriver, seed: number): DrawnKills {
+	for (let draw = 0; draw < MOST_DRAWS; draw++) {
+		const drawn = explorer.draw(seed + draw * STRIDE);
+		const found = suited(explorer, drawn.scenario, drawn.program);
+		if (found === undefined) continue;
+		const { program, mode, writes } = found;
+		const stream = new Streams(`kills-${seed}`).stream("draw");
+		const isAtomic = claimsOf(plugged).atomicBatch !== "none";
+		const { statements, inputs, startedWith } = drawn.scenario;
+		const scenario: Scenario = {
+			program: program.name,
+			...(statements === undefined ? {} : { statements }),
+			...(inputs === undefined ? {} : { inputs }),
+			...(startedWith === undefined ? {} : { startedWith }),
+			seed: String(seed),
+			hosting: { mode, restartMs: 0, coldWake: drawn.scenario.hosting.coldWake },
+			latency: NO_LATENCY,
+			inFlight: "lost",
+			faults: [],
+			...(isAtomic ? { atomicBatch: true } : {}),
+		};
+		return { scenario, program, kills: drawPlan(stream, writes) };
+	}
+	throw new HarnessError("kills", `Seed ${seed} finds no program that is short enough.`);
+}
+
+/** Whether a program comes to an end soon and whatever the time; undefined when it does not. */
+function suited(
+	explorer: Explorer,
+	{ hosting: { mode } }: Scenario,
+	program: Program,
+): { program: Program; mode: HostingMode; writes: number } | undefined {
+	if (program.timingDependent !== undefined || program.evolving === true || program.change !== undefined)
+		return undefined;
+	const { outcome, endMs, writes } = explorer.reference(program, mode);
+	if (outcome.status !== "completed" && outcome.status !== "failed") return undefined;
+	return endMs <= LONGEST_MS && writes <= MOST_WRITES ? { program, mode, writes } : undefined;
+}
+
+function drawPlan(stream: Stream, writes: number): Kill[] {
+	const places = new Set(Array.from({ length: drawOne(stream, KILLS) }, () => drawInt(stream, 1, writes)));
+	return [...places]
+		.sort((a, b) => a - b)
+		.map((write) => ({ write, how: drawOne(stream, HOW), afterUs: drawOne(stream, AFTER_US) }));
+}
+
+/** Makes and judges the run of a seed. @throws HarnessError when it cannot be made. */
+export async function judgeKills(explorer: Explorer, drawn: DrawnKills, options: KillsOptions): Promise<Judgement> {
+	const { scenario, program, kills } = drawn;
+	const namespace = `${options.prefix}-${scenario.seed}`;
+	const run = await new RealRun(scenario, program, explorer.target, kills, { ...options, namespace }).make();
+	return await inMacrotask(() => {
+		const judgement = explorer.judgeRun(run);
+		if (!storageDiffers(run)) return judgement;
+		return withoutConsequences(judgement, explorer.judgeRun(execute(run.scenario, program, explorer.target)));
+	});
+}
+
+function storageDiffers(run: Run): boolean {
+	return [sameAnswers, survivesKills].some((property) => property.check(run, run).length > 0);
+}
+
+/** Makes the runs of these seeds and records what they show. What goes wrong with one is a problem of the campaign. */
+export async function recordKills(
+	recorder: Recorder,
+	seeds: Iterable<number>,
+	options: KillsOptions,
+	onRun: (done: number) => boolean,
+): Promise<void> {
+	let done = 0;
+	for (const seed of seeds) {
+		try {
+			const drawn = await inMacrotask(() => drawKills(recorder.explorer, options.plugged, seed));
+			recorder.recordSeed(await judgeKills(recorder.explorer, drawn, options), seed);
+		} catch (error) {
+			if (!(error instanceof HarnessError)) throw error;
+			recorder.problem(`seed ${seed}: ${error.message}`);
+		}
+		if (!onRun(++done) || recorder.failed) return;
+	}
+}
