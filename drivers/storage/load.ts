@@ -1,15 +1,28 @@
-/** The storage driver that the command line names: one of the box, or the module of the author's own. */
+/** A storage driver as it was named: one in the box, or a module of its author. */
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UsageError } from "../engine/contract.ts";
-import type { PluggedDriver } from "./contract.ts";
+import { BOX, type BoxSettings } from "./box/index.ts";
+import { type Plugged, plug } from "./plug.ts";
 
-/** @throws UsageError when there is no such driver, or when its module cannot be loaded. */
-export async function loadDriver(name: string): Promise<PluggedDriver> {
+/**
+ * Loads a driver in the box by name, or the default export of a module by path.
+ * @throws UsageError naming what was asked for and what would be right.
+ */
+export async function loadDriver(name: string, settings: BoxSettings): Promise<Plugged> {
+	const boxed = BOX.get(name);
+	if (boxed !== undefined) return await boxed.load(settings);
+	if (!/[/\\]|\.[cm]?[jt]s$/.test(name)) {
+		throw new UsageError(`Unknown driver "${name}"; choose ${[...BOX.keys()].join(", ")}, or give a path to a module.`);
+	}
 	const path = resolve(name);
-	if (!existsSync(path)) throw new UsageError(`No driver at ${name}.`);
-	const module = (await import(pathToFileURL(path).href)) as { default?: PluggedDriver };
-	if (typeof module.default?.open !== "function") throw new UsageError(`${name} has no driver as its default export.`);
-	return module.default;
+	if (!existsSync(path)) throw new UsageError(`No driver at ${name}: the file does not exist.`);
+	let module: { readonly default?: unknown };
+	try {
+		module = await import(pathToFileURL(path).href);
+	} catch (error) {
+		throw new UsageError(`The driver at ${name} cannot be loaded: ${error instanceof Error ? error.message : error}`);
+	}
+	return plug(basename(name, extname(name)), module.default);
 }

@@ -1,9 +1,13 @@
 /** What the command line asks for, checked: every wrong value is one line that says what would be right. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError } from "commander";
 import { type Engine, UsageError } from "../../drivers/engine/contract.ts";
 import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
+import type { BoxSettings } from "../../drivers/storage/box/index.ts";
+import type { PluggedDriver } from "../../drivers/storage/contract.ts";
 import { loadDriver } from "../../drivers/storage/load.ts";
 import {
 	avoidedShapes,
@@ -26,6 +30,7 @@ import type { Avoid } from "../explore/generate.ts";
 import type { UnderTest } from "../explore/on-driver.ts";
 import { type ExplorerSpec, explorerFrom } from "../explore/spec.ts";
 import type { FaultKind } from "../world/faults.ts";
+import { boxSettings } from "./box-settings.ts";
 
 /** Options of every command that runs something, as commander hands them over. */
 export interface RunOptions {
@@ -161,10 +166,22 @@ export async function prepare(
 /** The real driver to run on. @throws UsageError when there is none of that name, or when it cannot run here. */
 async function underTest({ driver: name }: RunOptions): Promise<UnderTest | undefined> {
 	if (name === undefined) return undefined;
-	const driver = await loadDriver(name);
+	const { driver, prefix } = await driverHere(name);
+	return { driver, prefix };
+}
+
+/** A driver that can run here, with what it was given of this machine; its files are removed when the process ends. */
+export async function driverHere(
+	name: string,
+): Promise<{ readonly driver: PluggedDriver; readonly prefix: string; readonly settings: BoxSettings }> {
+	const prefix = `sim-${process.pid}-${Date.now().toString(36)}`;
+	const root = join(tmpdir(), `faultline-${prefix}`);
+	const settings = boxSettings(root, (text) => process.stderr.write(`${text}\n`));
+	process.once("exit", () => rmSync(root, { recursive: true, force: true }));
+	const driver = await loadDriver(name, settings);
 	const why = await driver.unavailable?.();
 	if (why !== undefined) throw new UsageError(`The driver ${name} cannot run here: ${why}`);
-	return { driver, prefix: `sim-${process.pid}` };
+	return { driver, prefix, settings };
 }
 
 /** What seeds avoid: what was asked for, or what the list poisons. @throws UsageError for a list with a fault that is none. */

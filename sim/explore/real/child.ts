@@ -6,6 +6,7 @@ import { Socket } from "node:net";
 import { Host } from "../../../drivers/engine/host.ts";
 import type { StepRule } from "../../../drivers/engine/observe.ts";
 import { loadRivet } from "../../../drivers/engine/rivet/engine.ts";
+import type { PluggedDriver } from "../../../drivers/storage/contract.ts";
 import { loadDriver } from "../../../drivers/storage/load.ts";
 import { Session } from "../../../drivers/storage/session.ts";
 import { programOf } from "../../../fixtures/generators/interpret.ts";
@@ -16,7 +17,7 @@ import type { Scenario } from "../../../suites/scenario.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import { errorFact } from "../../world/history.ts";
 import { EPOCH_MS } from "../../world/world.ts";
-import { type Job, listen, type Operation, type Said, say as sayTo, type Told } from "./protocol.ts";
+import { type DriverSource, type Job, listen, type Operation, type Said, say as sayTo, type Told } from "./protocol.ts";
 import { type Handshake, RealStorage } from "./storage.ts";
 import { RealSurroundings } from "./surroundings.ts";
 
@@ -58,11 +59,22 @@ function programIn(scenario: Scenario): Program {
 	return scenario.inputs === undefined ? program : { ...program, inputs: scenario.inputs };
 }
 
+function driverOf({ name, settings, packages }: DriverSource): Promise<PluggedDriver> {
+	return loadDriver(name, {
+		...settings,
+		packageDirectory: async (wanted, version) => {
+			const directory = packages[`${wanted}@${version}`];
+			if (directory === undefined) throw new HarnessError("package", `${wanted} ${version} is not installed.`);
+			return directory;
+		},
+	});
+}
+
 async function live(job: Job): Promise<void> {
 	shiftClock(job.startedAtMs);
 	// Stacks name files of this machine, and engines store them.
 	Error.stackTraceLimit = 0;
-	const [engine, plugged] = [await loadRivet(job.engine), await loadDriver(job.driver)];
+	const [engine, plugged] = [await loadRivet(job.engine), await driverOf(job.driver)];
 	const program = programIn(job.scenario);
 	const world = new RealSurroundings(job.lives, say, () => host.state());
 	const handshake: Handshake = {

@@ -17,12 +17,13 @@ import type { Recorder } from "../campaign/recorder.ts";
 import type { Explorer, Judgement } from "../explorer.ts";
 import { withoutConsequences } from "../on-driver.ts";
 import type { Nursery } from "./nursery.ts";
+import type { DriverSource } from "./protocol.ts";
 import { type Kill, RealRun } from "./real-run.ts";
 
 export interface KillsOptions {
 	/** The engine and the driver as the command line names them: each process loads its own. */
 	readonly engine: string;
-	readonly driver: string;
+	readonly driver: DriverSource;
 	readonly plugged: PluggedDriver;
 	readonly nursery: Nursery;
 	/** Keeps the namespaces of this campaign apart from those of others. */

@@ -9,6 +9,7 @@ import { deserialize, serialize } from "node:v8";
 import type { KVEntry, KVWrite, Message } from "@rivetkit/workflow-engine";
 import type { Hosting, HostState } from "../../../drivers/engine/host.ts";
 import type { StepRule } from "../../../drivers/engine/observe.ts";
+import type { BoxSettings } from "../../../drivers/storage/box/index.ts";
 import type { QueuedMessage } from "../../../drivers/storage/memory/queue.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
 import type { ErrorFact } from "../../world/history.ts";
@@ -52,11 +53,18 @@ export interface Contents {
 	readonly messages: readonly PlainMessage[] | "unknown";
 }
 
+/** A driver as the command line names it, and what else it takes to find it, as plain data. */
+export interface DriverSource {
+	readonly name: string;
+	readonly settings: Omit<BoxSettings, "packageDirectory">;
+	/** Where packages were installed, by `name@version`. */
+	readonly packages: Readonly<Record<string, string>>;
+}
+
 /** One life of a host: what it runs, on what, and what those before it left behind outside of storage. */
 export interface Job {
 	readonly engine: string;
-	/** Name or path, as on the command line, and what else it takes to find it. */
-	readonly driver: string;
+	readonly driver: DriverSource;
 	readonly namespace: string;
 	readonly scenario: Scenario;
 	readonly hosting: Hosting;

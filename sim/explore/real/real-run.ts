@@ -15,7 +15,7 @@ import { describeFault, type Fault } from "../../world/faults.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import type { Process } from "../../world/process.ts";
 import type { Child, Nursery } from "./nursery.ts";
-import type { Contents, Job, Operation, Said } from "./protocol.ts";
+import type { Contents, DriverSource, Job, Operation, Said } from "./protocol.ts";
 import { type Difference, Shadow } from "./shadow.ts";
 
 /** Where a life is killed: around the nth durable effect of the run, or so many microseconds into it. */
@@ -35,7 +35,7 @@ export interface RealEvents {
 export interface RealOptions {
 	readonly engine: string;
 	/** The driver as the command line names it, and loaded here, to look into the namespace at the end. */
-	readonly driver: string;
+	readonly driver: DriverSource;
 	readonly plugged: PluggedDriver;
 	readonly namespace: string;
 	readonly nursery: Nursery;

@@ -1,0 +1,38 @@
+/** The drivers in the box, by name. Each is loaded when it is asked for, since each brings a store with it. */
+import type { PluggedDriver } from "../contract.ts";
+
+/** What drivers need of the machine they run on. */
+export interface BoxSettings {
+	/** Directory for the files of embedded stores; made when needed. */
+	readonly root: string;
+	readonly postgresUrl: string;
+	readonly redisUrl: string;
+	readonly natsUrl: string;
+	/** Where a package is that is installed only when asked for. @throws Error saying why it cannot be had. */
+	readonly packageDirectory: (name: string, version: string) => Promise<string>;
+}
+
+export interface BoxedDriver {
+	/** What it is, in a few words. */
+	readonly summary: string;
+	/** Whether nobody of this project wrote it. */
+	readonly foreign?: true;
+	load(settings: BoxSettings): Promise<PluggedDriver>;
+}
+
+export const BOX: ReadonlyMap<string, BoxedDriver> = new Map<string, BoxedDriver>([
+	[
+		"memory",
+		{
+			summary: "memory of this process",
+			load: async () => (await import("./memory.ts")).memoryDriver(),
+		},
+	],
+	[
+		"sqlite",
+		{
+			summary: "SQLite through libsql, in WAL mode, synced at every commit",
+			load: async ({ root }) => (await import("./sqlite.ts")).sqliteDriver(root),
+		},
+	],
+]);

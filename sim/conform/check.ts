@@ -1,0 +1,150 @@
+/**
+ * One property on one driver: a run for each seed, and the smallest sequence of each way in which it breaks. The first failing run
+ * of a kind is shrunk, in which only failures of that kind count.
+ */
+import * as fc from "fast-check";
+import { Host } from "../../suites/storage-driver/host.ts";
+import { type Bench, Break, type Claimed, type DriverProperty } from "../../suites/storage-driver/property.ts";
+import type { Subject } from "./subject.ts";
+
+export interface CheckOptions {
+	/** The first seed. */
+	readonly from: number;
+	/** How many seeds, at most. */
+	readonly runs: number;
+	/** Real milliseconds after which no new run begins; at least one run is made. */
+	readonly budgetMs: number;
+	/** Real milliseconds after which shrinking ends with what there is. */
+	readonly shrinkMs: number;
+	/** Whether to end before the next run. */
+	stopped(): boolean;
+}
+
+export interface BreakFound {
+	readonly kind: string;
+	readonly message: string;
+	readonly disputed?: string;
+	readonly seed: number;
+	readonly runs: number;
+	readonly steps: readonly string[];
+	readonly reproducible: boolean;
+}
+
+export interface Checked {
+	readonly runs: number;
+	readonly found: readonly BreakFound[];
+}
+
+/** What a failing run may cost: after as many of them the property is told to fail and left. */
+const MOST_FAILING_RUNS = 25;
+
+/** Holds the driver to the property. @throws what the suite itself throws, which is no finding. */
+export async function check(
+	property: DriverProperty,
+	subject: Subject,
+	claimed: Claimed,
+	options: CheckOptions,
+): Promise<Checked> {
+	const { now } = subject.time;
+	const found = new Map<string, BreakFound>();
+	const endsAt = now() + options.budgetMs;
+	let runs = 0;
+	let failing = 0;
+	for (; runs < options.runs && failing < MOST_FAILING_RUNS; runs++) {
+		if (options.stopped() || (runs > 0 && now() >= endsAt)) break;
+		const seed = options.from + runs;
+		const first = await attempt(property, subject, claimed, seed);
+		if (first === undefined) continue;
+		failing++;
+		const known = found.get(first.broke.kind);
+		if (known !== undefined) {
+			found.set(first.broke.kind, { ...known, runs: known.runs + 1 });
+			continue;
+		}
+		const again = await attempt(property, subject, claimed, seed, first.broke.kind, options.shrinkMs);
+		const { sequence, broke } = again ?? first;
+		found.set(broke.kind, {
+			kind: broke.kind,
+			message: broke.message,
+			...(broke.disputed === undefined ? {} : { disputed: broke.disputed }),
+			seed,
+			runs: 1,
+			steps: property.tell(sequence),
+			reproducible: again !== undefined,
+		});
+		// Each further run would wait as long again.
+		if (broke.kind.endsWith("-hangs")) failing = MOST_FAILING_RUNS;
+	}
+	return { runs, found: [...found.values()] };
+}
+
+interface Failure {
+	readonly sequence: unknown;
+	readonly broke: Break;
+}
+
+/** The sequence of the seed; shrunk to the smallest that breaks in the kind, when one is given. */
+async function attempt(
+	property: DriverProperty,
+	subject: Subject,
+	claimed: Claimed,
+	seed: number,
+	kind?: string,
+	shrinkMs?: number,
+): Promise<Failure | undefined> {
+	let last: Failure | undefined;
+	let stray: { readonly error: unknown } | undefined;
+	const predicate = async (sequence: unknown): Promise<void> => {
+		if (stray !== undefined) return;
+		try {
+			await run(property, subject, claimed, sequence);
+		} catch (error) {
+			if (!(error instanceof Break)) {
+				stray = { error };
+				return;
+			}
+			if (kind !== undefined && error.kind !== kind) return;
+			// Shrinking goes from failure to failure, so that the last is the smallest.
+			last = { sequence, broke: error };
+			throw error;
+		}
+	};
+	await fc.check(fc.asyncProperty(property.draws(claimed), predicate), {
+		seed,
+		numRuns: 1,
+		endOnFailure: kind === undefined,
+		...(shrinkMs === undefined ? {} : { interruptAfterTimeLimit: shrinkMs }),
+	});
+	if (stray !== undefined) throw stray.error;
+	return last;
+}
+
+/** The sequence that a seed stands for, in words. */
+export function sequenceOf(property: DriverProperty, claimed: Claimed, seed: number): readonly string[] {
+	const [sequence] = fc.sample(property.draws(claimed), { seed, numRuns: 1 });
+	return property.tell(sequence);
+}
+
+async function run(property: DriverProperty, subject: Subject, claimed: Claimed, sequence: unknown): Promise<void> {
+	const namespace = subject.newNamespace();
+	const names = new Set<string>();
+	const hosts: Host[] = [];
+	const bench: Bench = {
+		...claimed,
+		async open(name) {
+			const full = name === undefined ? namespace : `${namespace}-${name}`;
+			names.add(full);
+			const host = await Host.open(async () => subject.plugged.open(full), subject.limit);
+			hosts.push(host);
+			return host;
+		},
+		pause: () => subject.time.pause(),
+	};
+	try {
+		await property.run(sequence, bench);
+	} finally {
+		// What goes wrong here is no answer to the question that was asked.
+		for (const host of hosts) await host.close().catch(() => {});
+		for (const name of names) await subject.destroy(name);
+	}
+}
