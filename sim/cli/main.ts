@@ -221,6 +221,15 @@ program
 		process.exitCode = await histories(versionOptions(command));
 	});
 
+program
+	.command("kills")
+	.argument("<driver>", "a driver of the box, or the path of your own")
+	.description("real processes on a real driver, killed around and in the midst of durable writes, and started again")
+	.action(async (driver, _options, command) => {
+		const { kills } = await import("./kills.ts");
+		process.exitCode = (await kills(driver, command.optsWithGlobals())).exitCode;
+	});
+
 /** Options of a command about several versions; all published ones unless some were named. */
 function versionOptions(command: Command): Record<string, unknown> {
 	const { engine, ...options } = command.optsWithGlobals();

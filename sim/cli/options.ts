@@ -170,18 +170,34 @@ async function underTest({ driver: name }: RunOptions): Promise<UnderTest | unde
 	return { driver, prefix };
 }
 
+export interface DriverHere {
+	readonly driver: PluggedDriver;
+	/** Tells the namespaces of this process from those of others. */
+	readonly prefix: string;
+	readonly settings: BoxSettings;
+	/** What was installed for it, by `name@version`. */
+	readonly packages: Readonly<Record<string, string>>;
+}
+
 /** A driver that can run here, with what it was given of this machine; its files are removed when the process ends. */
-export async function driverHere(
-	name: string,
-): Promise<{ readonly driver: PluggedDriver; readonly prefix: string; readonly settings: BoxSettings }> {
+export async function driverHere(name: string): Promise<DriverHere> {
 	const prefix = `sim-${process.pid}-${Date.now().toString(36)}`;
 	const root = join(tmpdir(), `faultline-${prefix}`);
-	const settings = boxSettings(root, (text) => process.stderr.write(`${text}\n`));
+	const packages: Record<string, string> = {};
+	const given = boxSettings(root, (text) => process.stderr.write(`${text}\n`));
+	const settings: BoxSettings = {
+		...given,
+		packageDirectory: async (wanted, version) => {
+			const directory = await given.packageDirectory(wanted, version);
+			packages[`${wanted}@${version}`] = directory;
+			return directory;
+		},
+	};
 	process.once("exit", () => rmSync(root, { recursive: true, force: true }));
 	const driver = await loadDriver(name, settings);
 	const why = await driver.unavailable?.();
 	if (why !== undefined) throw new UsageError(`The driver ${name} cannot run here: ${why}`);
-	return { driver, prefix, settings };
+	return { driver, prefix, settings, packages };
 }
 
 /** What seeds avoid: what was asked for, or what the list poisons. @throws UsageError for a list with a fault that is none. */

@@ -27,7 +27,9 @@ const FROM_PARENT = 4;
 const say = (message: Said) => sayTo(TO_PARENT, message);
 const waiting = new Map<number, (told: Extract<Told, { kind: "go" }>) => void>();
 let ids = 0;
+/** What the job's program and storage make of a message to be sent, and of the question how things stand. */
 let send: (place: number) => void = () => {};
+let conclude: () => void = () => {};
 
 /** Says something and waits for the parent's word. */
 function ask(question: (id: number) => Said): Promise<Extract<Told, { kind: "go" }>> {
@@ -76,7 +78,12 @@ async function live(job: Job): Promise<void> {
 	Error.stackTraceLimit = 0;
 	const [engine, plugged] = [await loadRivet(job.engine), await driverOf(job.driver)];
 	const program = programIn(job.scenario);
-	const world = new RealSurroundings(job.lives, say, () => host.state());
+	const world = new RealSurroundings(
+		job.lives,
+		say,
+		() => host.state(),
+		() => conclude(),
+	);
 	const handshake: Handshake = {
 		before: (process, operation, kept) =>
 			ask((id) => ({ kind: "before", id, at: world.nowMs, process: process.id, operation, kept })),
@@ -103,6 +110,10 @@ async function live(job: Job): Promise<void> {
 		return (await handshake.before(process, operation, true)).value as number;
 	});
 	const host = new Host(world, engine, storage, job.hosting, workload, job.host);
+	conclude = () => {
+		const outcome = world.hasPlans ? undefined : host.conclude("quiescent");
+		say({ kind: "done", at: world.nowMs, outcome });
+	};
 	for (const [event, kind] of [
 		["unhandledRejection", "unhandled"],
 		["uncaughtException", "uncaught"],
@@ -112,12 +123,13 @@ async function live(job: Job): Promise<void> {
 			process.exit(1);
 		});
 	}
-	await storage.begin();
 	send = (place) => {
 		const { name, body } = (program.inputs ?? [])[place] as ProgramInput;
 		const message = { id: `m${place + 1}`, name, data: body, sentAt: Date.now() };
 		storage.send(message, place).catch(failed);
 	};
+	// What is sent before the namespace is open waits for it.
+	await storage.start();
 	host.start();
 }
 
@@ -130,6 +142,7 @@ const pipe = new Socket({ fd: FROM_PARENT, readable: true, writable: false });
 listen<Told>(pipe, (told) => {
 	if (told.kind === "job") live(told.job).catch(failed);
 	else if (told.kind === "send") send(told.place);
+	else if (told.kind === "conclude") conclude();
 	else {
 		const resolve = waiting.get(told.id);
 		waiting.delete(told.id);

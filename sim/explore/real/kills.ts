@@ -2,11 +2,13 @@
  * A campaign of real crashes: each seed draws a program that takes no long time, how it is hosted, and where its processes are
  * killed; each run is judged by the properties that judge the world's, and compared with the same scenario in the world.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { HostingMode } from "../../../drivers/engine/host.ts";
 import type { PluggedDriver } from "../../../drivers/storage/contract.ts";
 import { claimsOf } from "../../../drivers/storage/session.ts";
 import type { Program } from "../../../fixtures/programs/program.ts";
-import { sameAnswers, survivesKills } from "../../../suites/parity.ts";
+import type { KillsResult } from "../../../reports/model.ts";
+import { sameAnswers, survivesKills, windowsOf } from "../../../suites/parity.ts";
 import { execute, type Run } from "../../../suites/run.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
 import { NO_LATENCY } from "../../world/faults.ts";
@@ -73,6 +75,7 @@ export function drawKills(explorer: Explorer, plugged: PluggedDriver, seed: numb
 			faults: [],
 			...(isAtomic ? { atomicBatch: true } : {}),
 		};
+		if (!ends(execute(scenario, program, explorer.target))) continue;
 		return { scenario, program, kills: drawPlan(stream, writes) };
 	}
 	throw new HarnessError("kills", `Seed ${seed} finds no program that is short enough.`);
@@ -86,9 +89,14 @@ function suited(
 ): { program: Program; mode: HostingMode; writes: number } | undefined {
 	if (program.timingDependent !== undefined || program.evolving === true || program.change !== undefined)
 		return undefined;
-	const { outcome, endMs, writes } = explorer.reference(program, mode);
-	if (outcome.status !== "completed" && outcome.status !== "failed") return undefined;
+	const reference = explorer.reference(program, mode);
+	if (!ends(reference)) return undefined;
+	const { endMs, writes } = reference;
 	return endMs <= LONGEST_MS && writes <= MOST_WRITES ? { program, mode, writes } : undefined;
+}
+
+function ends({ outcome }: Run): boolean {
+	return outcome.status === "completed" || outcome.status === "failed";
 }
 
 function drawPlan(stream: Stream, writes: number): Kill[] {
@@ -114,22 +122,54 @@ function storageDiffers(run: Run): boolean {
 	return [sameAnswers, survivesKills].some((property) => property.check(run, run).length > 0);
 }
 
-/** Makes the runs of these seeds and records what they show. What goes wrong with one is a problem of the campaign. */
+/** What a campaign did so far. */
+export type Killed = { -readonly [K in keyof KillsResult]: number };
+
+/**
+ * Makes the runs of these seeds and records what they show. What goes wrong with one is a problem of the campaign.
+ * @param onRun called after each; says whether to go on.
+ */
 export async function recordKills(
 	recorder: Recorder,
 	seeds: Iterable<number>,
 	options: KillsOptions,
 	onRun: (done: number) => boolean,
-): Promise<void> {
+): Promise<Killed> {
+	const killed: Killed = {
+		before: 0,
+		after: 0,
+		during: 0,
+		tookPlace: 0,
+		writes: 0,
+		messages: 0,
+		compared: 0,
+		losses: 0,
+	};
 	let done = 0;
 	for (const seed of seeds) {
 		try {
 			const drawn = await inMacrotask(() => drawKills(recorder.explorer, options.plugged, seed));
-			recorder.recordSeed(await judgeKills(recorder.explorer, drawn, options), seed);
+			const judgement = await judgeKills(recorder.explorer, drawn, options);
+			await inMacrotask(() => count(killed, drawn, judgement.run));
+			recorder.recordSeed(judgement, seed);
 		} catch (error) {
 			if (!(error instanceof HarnessError)) throw error;
 			recorder.problem(`seed ${seed}: ${error.message}`);
 		}
-		if (!onRun(++done) || recorder.failed) return;
+		if (!onRun(++done) || recorder.failed) break;
 	}
+	return killed;
+}
+
+function count(killed: Killed, { kills }: DrawnKills, run: Run): void {
+	kills.forEach(({ how }, place) => {
+		if (!run.fired.has(place)) return;
+		killed[how]++;
+		const fault = run.scenario.faults[place];
+		if (how === "during" && fault?.kind === "crash" && "side" in fault && fault.side === "after") killed.tookPlace++;
+	});
+	killed.writes += run.of("durable").length;
+	killed.messages += run.of("message.acknowledged").length;
+	const inWorld = execute(run.scenario, run.program, run.target);
+	if (isDeepStrictEqual(windowsOf(run), windowsOf(inWorld))) killed.compared++;
 }

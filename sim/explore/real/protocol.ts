@@ -7,7 +7,7 @@ import { writeSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { deserialize, serialize } from "node:v8";
 import type { KVEntry, KVWrite, Message } from "@rivetkit/workflow-engine";
-import type { Hosting, HostState } from "../../../drivers/engine/host.ts";
+import type { Hosting, HostState, Outcome } from "../../../drivers/engine/host.ts";
 import type { StepRule } from "../../../drivers/engine/observe.ts";
 import type { BoxSettings } from "../../../drivers/storage/box/index.ts";
 import type { QueuedMessage } from "../../../drivers/storage/memory/queue.ts";
@@ -104,7 +104,8 @@ export type Said =
 	  }
 	| { readonly kind: "after"; readonly id: number; readonly at: number; readonly answered: Answered }
 	| { readonly kind: "failed"; readonly message: string }
-	| { readonly kind: "done"; readonly at: number };
+	/** Nothing is left to happen; what the run has come to, unless something is to happen in a long while. */
+	| { readonly kind: "done"; readonly at: number; readonly outcome: Outcome | undefined };
 
 /** What the parent says. */
 export type Told =
@@ -112,7 +113,9 @@ export type Told =
 	/** Goes on with what waits under that id; `value` is the answer of what the parent keeps. */
 	| { readonly kind: "go"; readonly id: number; readonly value?: unknown }
 	/** Has the client send the message in that place. */
-	| { readonly kind: "send"; readonly place: number };
+	| { readonly kind: "send"; readonly place: number }
+	/** Asks what the run has come to, since nothing has happened for long. */
+	| { readonly kind: "conclude" };
 
 const LENGTH_BYTES = 4;
 

@@ -44,7 +44,9 @@ export interface RealOptions {
 }
 
 /** Real milliseconds that one life gets, from its job to its end. */
-const LIFE_MS = 20_000;
+const LIFE_MS = 30_000;
+/** Real milliseconds of silence after which nothing more will happen: longer than anything the programs do. */
+const QUIET_MS = 5_000;
 /** Lives that end by themselves before the run is given up. */
 const MAX_DEATHS = 5;
 
@@ -87,6 +89,8 @@ export class RealRun {
 	#sending = false;
 	#failure: HarnessError | undefined;
 	#late = false;
+	#outcome: Outcome | undefined;
+	#quiet: NodeJS.Timeout | undefined;
 
 	constructor(scenario: Scenario, program: Program, target: Target, kills: readonly Kill[], options: RealOptions) {
 		this.#scenario = scenario;
@@ -143,6 +147,7 @@ export class RealRun {
 		}, LIFE_MS);
 		await ended;
 		clearTimeout(timer);
+		clearTimeout(this.#quiet);
 		if (this.#done) return true;
 		if (this.#struck.size > struckBefore || this.#unresolved !== undefined) {
 			const kill = this.#unresolved?.kill ?? (this.#kills[[...this.#struck].at(-1) ?? 0] as Kill);
@@ -173,6 +178,8 @@ export class RealRun {
 
 	#hear(child: Child, message: Said): void {
 		if (child !== this.#child) return;
+		clearTimeout(this.#quiet);
+		this.#quiet = setTimeout(() => child.tell({ kind: "conclude" }), QUIET_MS);
 		if ("at" in message) this.#world.nowMs = Math.max(this.#world.nowMs, message.at);
 		switch (message.kind) {
 			case "ready":
@@ -218,6 +225,8 @@ export class RealRun {
 				if (this.#dying || this.#done) return;
 				this.#done = true;
 				this.#dying = true;
+				this.#outcome = message.outcome;
+				this.#late = message.outcome === undefined;
 				child.kill();
 		}
 	}
@@ -399,8 +408,8 @@ export class RealRun {
 			target: this.#target,
 			program: this.#program,
 			history: world.history,
-			outcome: this.#outcome(),
-			stop: this.#done ? "quiescent" : "time-limit",
+			outcome: this.#concluded(),
+			stop: this.#done && !this.#late ? "quiescent" : "time-limit",
 			revisited: this.#host?.revisited ?? false,
 			queued: this.#shadow.storage.queue.messages(),
 			stepRules: this.#stepRules,
@@ -415,18 +424,21 @@ export class RealRun {
 		};
 	}
 
-	#outcome(): Outcome {
-		const outcome = this.#host?.outcome;
+	#concluded(): Outcome {
+		const outcome = this.#host?.outcome ?? this.#outcome;
 		if (outcome !== undefined) return outcome;
 		const waits = this.#current === undefined ? [] : [this.#current.operation.what];
-		if (!this.#done) return { status: "unfinished", waits, limit: "time" };
-		return { status: "hung", waits };
+		return { status: "unfinished", waits, limit: "time" };
 	}
 }
 
+/** What the world calls the durable effect of an operation. */
 function windowOf(operation: Operation): string {
-	return operation.what === "call" ? `effect ${operation.label}` : operation.what;
+	if (operation.what === "call") return `effect ${operation.label}`;
+	return WINDOWS[operation.what] ?? operation.what;
 }
+
+const WINDOWS: Readonly<Record<string, string>> = { "queue.receive": "queue.take", "queue.add": "queue.append" };
 
 /** Messages without their functions. */
 function plainValue(value: unknown): unknown {

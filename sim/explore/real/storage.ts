@@ -50,8 +50,14 @@ export class RealStorage implements Storage {
 		this.queue = new LocalQueue(known.queued);
 	}
 
+	/** Opens the namespace; what is asked for until then waits. */
+	async start(): Promise<void> {
+		this.#ready = this.#begin();
+		await this.#ready;
+	}
+
 	/** Opens the namespace and tells the parent what is in it. */
-	async begin(): Promise<void> {
+	async #begin(): Promise<void> {
 		const opened = await this.#session.open();
 		this.#driver = opened.driver;
 		const contents = await this.#contentsOf(opened);
@@ -64,7 +70,7 @@ export class RealStorage implements Storage {
 	open(process: Process): EngineDriver {
 		if (this.#life !== undefined && process !== this.#life) {
 			const before = this.#ready;
-			this.#ready = before.then(() => this.begin());
+			this.#ready = before.then(() => this.#begin());
 		}
 		this.#life = process;
 		return this.#driverOf(process);

@@ -17,6 +17,7 @@ export class RealSurroundings implements Surroundings {
 	readonly outside = new Process(0, "outside");
 	readonly #say: (message: Said) => void;
 	readonly #stateOf: () => HostState;
+	readonly #ended: () => void;
 	readonly #tasks = new Map<string, (argument: number) => void>();
 	readonly #crashListeners: ((process: Process) => void)[] = [];
 	readonly #pending = new Set<Due>();
@@ -26,11 +27,16 @@ export class RealSurroundings implements Surroundings {
 	#running: Process | undefined;
 	#sequence = 0;
 
-	/** @param lives process lives before this one. @param stateOf what the host remembers. */
-	constructor(lives: number, say: (message: Said) => void, stateOf: () => HostState) {
+	/**
+	 * @param lives process lives before this one.
+	 * @param stateOf what the host remembers.
+	 * @param ended called when nothing lives and nothing is planned.
+	 */
+	constructor(lives: number, say: (message: Said) => void, stateOf: () => HostState, ended: () => void) {
 		this.#lives = lives;
 		this.#say = say;
 		this.#stateOf = stateOf;
+		this.#ended = ended;
 	}
 
 	get nowMs(): number {
@@ -110,6 +116,11 @@ export class RealSurroundings implements Surroundings {
 		return this.#life?.alive === true ? this.#life.inFlight.map(({ what }) => what) : [];
 	}
 
+	/** Whether anything is to happen of itself, e.g. an alarm. */
+	get hasPlans(): boolean {
+		return [...this.#pending].some(({ run, process }) => run !== undefined && process.alive);
+	}
+
 	#current(): Process {
 		if (this.#running !== undefined) return this.#running;
 		return this.#life?.alive === true ? this.#life : this.outside;
@@ -118,10 +129,9 @@ export class RealSurroundings implements Surroundings {
 	/** Nothing lives and nothing is planned: the run has come to its end. */
 	#lookForEnd(): void {
 		setImmediate(() => {
-			if (this.#life?.alive === true) return;
-			for (const due of this.#pending) if (due.run !== undefined && due.process.alive) return;
+			if (this.#life?.alive === true || this.hasPlans) return;
 			this.#say({ kind: "host", state: this.#stateOf() });
-			this.#say({ kind: "done", at: this.nowMs });
+			this.#ended();
 		});
 	}
 }
