@@ -24,6 +24,8 @@ export interface ConformOptions {
 	readonly runs?: number;
 	/** Real milliseconds for each property; without effect where `runs` is given. */
 	readonly budgetMs?: number;
+	/** Real milliseconds after which shrinking a failure ends with what there is. */
+	readonly shrinkMs?: number;
 	/** How long an operation may take; opening may take six times that. */
 	readonly limitMs?: number;
 	/** Measures throughput with this engine; not measured when absent. */
@@ -44,7 +46,7 @@ export interface ConformOptions {
 export const DEFAULT_RUNS = 200;
 export const DEFAULT_BUDGET_MS = 3_000;
 export const DEFAULT_LIMIT_MS = 5_000;
-const SHRINK_MS = 6_000;
+export const DEFAULT_SHRINK_MS = 6_000;
 
 /** Holds one driver to its promises. @throws what the harness itself gets wrong, which is no finding. */
 export async function conformDriver(plugged: PluggedDriver, options: ConformOptions = {}): Promise<DriverResult> {
@@ -75,7 +77,7 @@ export async function conformDriver(plugged: PluggedDriver, options: ConformOpti
 			from: options.from ?? 1,
 			runs: property === contract ? 1 : (options.runs ?? DEFAULT_RUNS),
 			budgetMs: options.runs === undefined ? (options.budgetMs ?? DEFAULT_BUDGET_MS) : Number.POSITIVE_INFINITY,
-			shrinkMs: SHRINK_MS,
+			shrinkMs: options.shrinkMs ?? DEFAULT_SHRINK_MS,
 			stopped: () => options.stopped?.() === true,
 		});
 		const told = found.map((broke) => findingOf(property, plugged, broke, options));

@@ -163,12 +163,19 @@ class Queue {
 			case "wait":
 				return this.#wait(command.names, command.end);
 			case "reopen":
-				return this.#host.reopen();
+				return this.#reopen();
 		}
 	}
 
 	async end(): Promise<void> {
 		await this.#receive([], ALL);
+	}
+
+	async #reopen(): Promise<void> {
+		await this.#host.reopen();
+		const there = await this.#host.receiveMessages({ count: ALL, completable: true });
+		const lost = this.#model.find((message) => !there.some(({ id }) => id === message.id));
+		if (lost !== undefined) throw new Break("message-lost-at-close", `opened anew, ${lost.id} is not there`);
 	}
 
 	#new(name: string, data: unknown): Added {

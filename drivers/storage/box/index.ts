@@ -1,4 +1,5 @@
 /** The drivers in the box, by name. Each is loaded when it is asked for, since each brings a store with it. */
+import { join } from "node:path";
 import type { PluggedDriver } from "../contract.ts";
 
 /** What drivers need of the machine they run on. */
@@ -32,7 +33,42 @@ export const BOX: ReadonlyMap<string, BoxedDriver> = new Map<string, BoxedDriver
 		"sqlite",
 		{
 			summary: "SQLite through libsql, in WAL mode, synced at every commit",
-			load: async ({ root }) => (await import("./sqlite.ts")).sqliteDriver(root),
+			load: async ({ root }) => (await import("./sqlite.ts")).sqliteDriver(join(root, "sqlite")),
+		},
+	],
+	[
+		"lmdb",
+		{
+			summary: "LMDB through lmdb, synced at every transaction",
+			load: async ({ root }) => (await import("./lmdb.ts")).lmdbDriver(join(root, "lmdb")),
+		},
+	],
+	[
+		"level",
+		{
+			summary: "LevelDB through classic-level, synced at every batch; any abstract-level store likewise",
+			load: async ({ root }) => (await import("./level.ts")).levelDriver(join(root, "level")),
+		},
+	],
+	[
+		"unstorage",
+		{
+			summary: "files through unstorage, a file a key; any unstorage store likewise",
+			load: async ({ root }) => (await import("./unstorage.ts")).unstorageDriver(join(root, "unstorage")),
+		},
+	],
+	[
+		"pglite",
+		{
+			summary: "Postgres in this process, through @electric-sql/pglite",
+			load: async ({ root }) => (await import("./pglite.ts")).pgliteDriver(join(root, "pglite")),
+		},
+	],
+	[
+		"postgres",
+		{
+			summary: "a Postgres server, through postgres",
+			load: async ({ postgresUrl }) => (await import("./postgres.ts")).postgresDriver(postgresUrl),
 		},
 	],
 ]);
