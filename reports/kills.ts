@@ -8,7 +8,7 @@ export function killsText(report: Report, kills: KillsResult, width: number): st
 	const all = before + after + during;
 	const lost = report.findings.filter(({ property }) => property === "storage.durable");
 	const lines = [
-		`${plural(report.counts.runs, "run")}, ${plural(all, "process", "processes")} killed: ${count(before)} before an operation, ${count(after)} after one, ${count(during)} in its midst, of which ${count(tookPlace)} had taken place`,
+		`${plural(report.counts.runs, "run")}, ${count(all)} process lives killed: ${count(before)} before an operation, ${count(after)} after one, ${count(during)} in its midst, of which ${count(tookPlace)} had taken place`,
 		...(losses > 0 ? [`besides, ${plural(losses, "time")} what was not synced was dropped, or the server killed`] : []),
 		lost.length > 0
 			? `acknowledged and not there any more: see ${lost.map(({ id }) => id).join(", ")}`

@@ -51,7 +51,7 @@ const STRIDE = 1_000_003;
 const KILLS = [1, 1, 1, 2, 2, 3];
 const HOW = ["before", "after", "during", "during"] as const;
 /** Microseconds into an operation: from when it has hardly begun to when most are over. */
-const AFTER_US = [50, 100, 200, 400, 800, 1_500, 3_000];
+const AFTER_US = [100, 300, 700, 1_500, 3_000, 6_000, 12_000];
 
 /** The run of a seed. @throws HarnessError when no program is short enough. */
 export function drawKills(explorer: Explorer, plugged: PluggedDriver, seed: number): DrawnKills {
