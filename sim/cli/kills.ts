@@ -40,10 +40,9 @@ export async function kills(name: string, options: KillsCommandOptions): Promise
 	const { explorer } = await prepare({ ...options, faults: ["crash"] }, IN_PROCESSES);
 	if (options.report !== undefined) makeReportDirectory(options.report);
 	const nursery = new Nursery(LOADER);
-	const { packageDirectory: _, ...settings } = here.settings;
 	const killing: KillsOptions = {
 		engine: options.engine,
-		driver: { name, settings, packages: here.packages },
+		driver: here.source,
 		plugged: here.driver,
 		nursery,
 		prefix: here.prefix,

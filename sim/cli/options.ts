@@ -28,6 +28,7 @@ import { FAULT_KINDS } from "../explore/draw.ts";
 import type { Explorer } from "../explore/explorer.ts";
 import type { Avoid } from "../explore/generate.ts";
 import type { UnderTest } from "../explore/on-driver.ts";
+import type { DriverSource } from "../explore/real/protocol.ts";
 import { type ExplorerSpec, explorerFrom } from "../explore/spec.ts";
 import type { FaultKind } from "../world/faults.ts";
 import { boxSettings } from "./box-settings.ts";
@@ -174,9 +175,8 @@ export interface DriverHere {
 	readonly driver: PluggedDriver;
 	/** Tells the namespaces of this process from those of others. */
 	readonly prefix: string;
-	readonly settings: BoxSettings;
-	/** What was installed for it, by `name@version`. */
-	readonly packages: Readonly<Record<string, string>>;
+	/** What it takes to find it in another process. */
+	readonly source: DriverSource;
 }
 
 /** A driver that can run here, with what it was given of this machine; its files are removed when the process ends. */
@@ -197,7 +197,8 @@ export async function driverHere(name: string): Promise<DriverHere> {
 	const driver = await loadDriver(name, settings);
 	const why = await driver.unavailable?.();
 	if (why !== undefined) throw new UsageError(`The driver ${name} cannot run here: ${why}`);
-	return { driver, prefix, settings, packages };
+	const { postgresUrl, redisUrl, natsUrl } = given;
+	return { driver, prefix, source: { name, settings: { root, postgresUrl, redisUrl, natsUrl }, packages } };
 }
 
 /** What seeds avoid: what was asked for, or what the list poisons. @throws UsageError for a list with a fault that is none. */

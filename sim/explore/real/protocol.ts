@@ -119,8 +119,7 @@ export type Told =
 
 const LENGTH_BYTES = 4;
 
-function framed(message: unknown): Buffer {
-	const body = bytesOf(message);
+function framed(body: Buffer): Buffer {
 	const frame = Buffer.allocUnsafe(LENGTH_BYTES + body.byteLength);
 	frame.writeUInt32LE(body.byteLength, 0);
 	body.copy(frame, LENGTH_BYTES);
@@ -142,12 +141,12 @@ function isPlain(value: unknown): boolean {
 
 /** Says something at once: when it returns, the message is in the pipe. */
 export function say(descriptor: number, message: Said): void {
-	const frame = framed(message);
+	const frame = framed(bytesOf(message));
 	for (let at = 0; at < frame.byteLength; ) at += writeSync(descriptor, frame, at);
 }
 
 export function tell(pipe: Writable, message: Told): void {
-	pipe.write(framed(message));
+	pipe.write(framed(serialize(message)));
 }
 
 /** Calls back with each message that comes. */
