@@ -1,4 +1,6 @@
 /** `pnpm sim kills DRIVER` and `pnpm conform DRIVER --kills N`: real processes on a real driver, killed and started again. */
+import { UsageError } from "../../drivers/engine/contract.ts";
+import { claimsOf } from "../../drivers/storage/session.ts";
 import { killsText } from "../../reports/kills.ts";
 import type { Report } from "../../reports/model.ts";
 import { IN_PROCESSES } from "../../suites/index.ts";
@@ -6,10 +8,21 @@ import { Recorder } from "../explore/campaign/recorder.ts";
 import { type Judging, resultOf } from "../explore/campaign/result.ts";
 import type { Explorer } from "../explore/explorer.ts";
 import { drawKills, judgeKills, type Killed, type KillsOptions, recordKills } from "../explore/real/kills.ts";
-import { Nursery } from "../explore/real/nursery.ts";
+import type { Loss } from "../explore/real/losses.ts";
+import { type Environment, Nursery } from "../explore/real/nursery.ts";
+import { powerLossUnder } from "../explore/real/power/power-loss.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { reportOf } from "./explore.ts";
-import { driverHere, engineOption, LOADER, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
+import {
+	type DriverHere,
+	driverHere,
+	engineOption,
+	LOADER,
+	loadExpectations,
+	prepare,
+	quote,
+	type RunOptions,
+} from "./options.ts";
 import {
 	filesOf,
 	makeReportDirectory,
@@ -39,14 +52,21 @@ export async function kills(name: string, options: KillsCommandOptions): Promise
 	const here = await driverHere(name);
 	const { explorer } = await prepare({ ...options, faults: ["crash"] }, IN_PROCESSES);
 	if (options.report !== undefined) makeReportDirectory(options.report);
-	const nursery = new Nursery(LOADER);
+	const { losses, environment, without } = await lossesOf(here);
+	const nursery = new Nursery(LOADER, environment);
 	const killing: KillsOptions = {
 		engine: options.engine,
 		driver: here.source,
 		plugged: here.driver,
 		nursery,
+		losses,
 		prefix: here.prefix,
 	};
+	if (claimsOf(here.driver).durability === "memory") {
+		throw new UsageError(`The driver ${name} claims to keep nothing beyond its process: killing that proves nothing.`);
+	}
+	if (without !== undefined && options.quiet !== true && options.json !== true)
+		process.stderr.write(`without power loss: ${without}\n`);
 	try {
 		const report =
 			options.seed === undefined
@@ -61,6 +81,20 @@ export async function kills(name: string, options: KillsCommandOptions): Promise
 	} finally {
 		await nursery.close();
 	}
+}
+
+/** What else can be lost with a process, on this machine and with this driver. */
+async function lossesOf({ driver, source }: DriverHere): Promise<{
+	readonly losses: readonly Loss[];
+	readonly environment: Environment;
+	/** Why something that the driver claims to survive is not tried. */
+	readonly without?: string;
+}> {
+	const claims = claimsOf(driver);
+	if (claims.durability !== "power-loss" || driver.directory === undefined) return { losses: [], environment: {} };
+	const power = await powerLossUnder(source.settings.root);
+	if (typeof power === "string") return { losses: [], environment: {}, without: power };
+	return { losses: [power.loss], environment: power.environment };
 }
 
 function judgingOf(name: string, options: KillsCommandOptions): Judging {
@@ -127,7 +161,7 @@ async function showOne(
 ): Promise<Report> {
 	const startedAt = performance.now();
 	const recorder = new Recorder(explorer);
-	const drawn = await inMacrotask(() => drawKills(explorer, killing.plugged, seed));
+	const drawn = await inMacrotask(() => drawKills(explorer, killing, seed));
 	const judgement = await judgeKills(explorer, drawn, killing);
 	recorder.recordSeed(judgement, seed);
 	const result = resultOf(recorder.takeOff(), judgingOf(name, options), false);

@@ -18,6 +18,7 @@ import { drawInt, drawOne, type Stream, Streams } from "../../world/random.ts";
 import type { Recorder } from "../campaign/recorder.ts";
 import type { Explorer, Judgement } from "../explorer.ts";
 import { withoutConsequences } from "../on-driver.ts";
+import type { Loss } from "./losses.ts";
 import type { Nursery } from "./nursery.ts";
 import type { DriverSource } from "./protocol.ts";
 import { type Kill, RealRun } from "./real-run.ts";
@@ -28,6 +29,8 @@ export interface KillsOptions {
 	readonly driver: DriverSource;
 	readonly plugged: PluggedDriver;
 	readonly nursery: Nursery;
+	/** What else may be lost with a process; each kill draws one, or none. */
+	readonly losses: readonly Loss[];
 	/** Keeps the namespaces of this campaign apart from those of others. */
 	readonly prefix: string;
 }
@@ -54,7 +57,11 @@ const HOW = ["before", "after", "during", "during"] as const;
 const AFTER_US = [100, 300, 700, 1_500, 3_000, 6_000, 12_000];
 
 /** The run of a seed. @throws HarnessError when no program is short enough. */
-export function drawKills(explorer: Explorer, plugged: PluggedDriver, seed: number): DrawnKills {
+export function drawKills(
+	explorer: Explorer,
+	{ plugged, losses }: Pick<KillsOptions, "plugged" | "losses">,
+	seed: number,
+): DrawnKills {
 	for (let draw = 0; draw < MOST_DRAWS; draw++) {
 		const drawn = explorer.draw(seed + draw * STRIDE);
 		const found = suited(explorer, drawn.scenario, drawn.program);
@@ -76,7 +83,7 @@ export function drawKills(explorer: Explorer, plugged: PluggedDriver, seed: numb
 			...(isAtomic ? { atomicBatch: true } : {}),
 		};
 		if (!ends(execute(scenario, program, explorer.target))) continue;
-		return { scenario, program, kills: drawPlan(stream, writes) };
+		return { scenario, program, kills: drawPlan(stream, writes, losses) };
 	}
 	throw new HarnessError("kills", `Seed ${seed} finds no program that is short enough.`);
 }
@@ -99,11 +106,15 @@ function ends({ outcome }: Run): boolean {
 	return outcome.status === "completed" || outcome.status === "failed";
 }
 
-function drawPlan(stream: Stream, writes: number): Kill[] {
+function drawPlan(stream: Stream, writes: number, losses: readonly Loss[]): Kill[] {
 	const places = new Set(Array.from({ length: drawOne(stream, KILLS) }, () => drawInt(stream, 1, writes)));
 	return [...places]
 		.sort((a, b) => a - b)
-		.map((write) => ({ write, how: drawOne(stream, HOW), afterUs: drawOne(stream, AFTER_US) }));
+		.map((write): Kill => {
+			const kill = { write, how: drawOne(stream, HOW), afterUs: drawOne(stream, AFTER_US) };
+			const loss = drawOne(stream, [undefined, ...losses]);
+			return loss === undefined ? kill : { ...kill, loss: loss.name };
+		});
 }
 
 /** Makes and judges the run of a seed. @throws HarnessError when it cannot be made. */
@@ -148,7 +159,7 @@ export async function recordKills(
 	let done = 0;
 	for (const seed of seeds) {
 		try {
-			const drawn = await inMacrotask(() => drawKills(recorder.explorer, options.plugged, seed));
+			const drawn = await inMacrotask(() => drawKills(recorder.explorer, options, seed));
 			const judgement = await judgeKills(recorder.explorer, drawn, options);
 			await inMacrotask(() => count(killed, drawn, judgement.run));
 			recorder.recordSeed(judgement, seed);
@@ -162,9 +173,10 @@ export async function recordKills(
 }
 
 function count(killed: Killed, { kills }: DrawnKills, run: Run): void {
-	kills.forEach(({ how }, place) => {
+	kills.forEach(({ how, loss }, place) => {
 		if (!run.fired.has(place)) return;
 		killed[how]++;
+		if (loss !== undefined) killed.losses++;
 		const fault = run.scenario.faults[place];
 		if (how === "during" && fault?.kind === "crash" && "side" in fault && fault.side === "after") killed.tookPlace++;
 	});

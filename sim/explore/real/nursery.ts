@@ -11,6 +11,9 @@ import { listen, type Said, type Told, tell } from "./protocol.ts";
 /** Characters of its standard error that are kept to say why it ended. */
 const TOLD_CHARACTERS = 600;
 
+/** What the environment of each process has besides this one's. */
+export type Environment = Readonly<Record<string, string>>;
+
 export class Child {
 	readonly #process: ChildProcess;
 	readonly #early: Said[] = [];
@@ -19,12 +22,13 @@ export class Child {
 	/** Resolves when it has ended and all that it said was heard. */
 	readonly ended: Promise<void>;
 
-	constructor(loader: string | undefined) {
+	constructor(loader: string | undefined, environment: Environment) {
 		const flags = loader === undefined ? [] : ["--import", loader];
 		this.#process = spawn(process.execPath, [...flags, CHILD], {
 			stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
 			// Out of reach of ctrl-c, which is for the parent to handle.
 			detached: true,
+			env: { ...process.env, ...environment },
 		});
 		this.#process.stderr?.on("data", (piece) => {
 			this.#stderr = `${this.#stderr}${piece}`.slice(-TOLD_CHARACTERS);
@@ -67,16 +71,18 @@ const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 /** One process is always on its way. */
 export class Nursery {
 	readonly #loader: string | undefined;
+	readonly #environment: Environment;
 	#next: Child | undefined;
 
 	/** @param loader URL of the module that lets Node load this project's sources; none when they are JavaScript. */
-	constructor(loader: string | undefined) {
+	constructor(loader: string | undefined, environment: Environment = {}) {
 		this.#loader = loader;
+		this.#environment = environment;
 	}
 
 	take(): Child {
-		const child = this.#next ?? new Child(this.#loader);
-		this.#next = new Child(this.#loader);
+		const child = this.#next ?? new Child(this.#loader, this.#environment);
+		this.#next = new Child(this.#loader, this.#environment);
 		return child;
 	}
 

@@ -14,6 +14,7 @@ import { remove } from "../../world/collections.ts";
 import { describeFault, type Fault } from "../../world/faults.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import type { Process } from "../../world/process.ts";
+import type { Loss } from "./losses.ts";
 import type { Child, Nursery } from "./nursery.ts";
 import type { Contents, DriverSource, Job, Operation, Said } from "./protocol.ts";
 import { type Difference, Shadow } from "./shadow.ts";
@@ -24,6 +25,8 @@ export interface Kill {
 	readonly how: "before" | "after" | "during";
 	/** Real microseconds from the word to go on to the kill; for `during`. */
 	readonly afterUs: number;
+	/** Name of what else is lost with the process; nothing when absent. */
+	readonly loss?: string;
 }
 
 /** The shapes of the events that storage leaves that was opened anew, by kind. */
@@ -39,8 +42,8 @@ export interface RealOptions {
 	readonly plugged: PluggedDriver;
 	readonly namespace: string;
 	readonly nursery: Nursery;
-	/** Called when a life was killed and before the next begins: for what else the loss takes with it. */
-	readonly afterKill?: (kill: Kill, count: number) => Promise<void>;
+	/** What else may be lost with a process. */
+	readonly losses: readonly Loss[];
 }
 
 /** Real milliseconds that one life gets, from its job to its end. */
@@ -87,6 +90,8 @@ export class RealRun {
 	/** The place of the next message to be sent, and whether it is on its way. */
 	#nextSend = 0;
 	#sending = false;
+	/** What is lost with the process that was killed last. */
+	#loss: Loss | undefined;
 	#failure: HarnessError | undefined;
 	#late = false;
 	#outcome: Outcome | undefined;
@@ -150,8 +155,9 @@ export class RealRun {
 		clearTimeout(this.#quiet);
 		if (this.#done) return true;
 		if (this.#struck.size > struckBefore || this.#unresolved !== undefined) {
-			const kill = this.#unresolved?.kill ?? (this.#kills[[...this.#struck].at(-1) ?? 0] as Kill);
-			await this.#options.afterKill?.(kill, this.#struck.size);
+			const { plugged, namespace } = this.#options;
+			await this.#loss?.afterKill?.(plugged.directory?.(namespace));
+			this.#loss = undefined;
 			return true;
 		}
 		if (this.#life?.alive === true && !this.#late) this.#world.crash(this.#life, "uncaught exception");
@@ -266,7 +272,7 @@ export class RealRun {
 		// The pipe is written at the end of this turn of the event loop.
 		setImmediate(() => {
 			waitUs(kill.afterUs);
-			this.#child?.kill();
+			this.#kill(kill);
 		});
 	}
 
@@ -291,7 +297,12 @@ export class RealRun {
 		this.#differs("driver.differs", this.#shadow.compare(operation, expected, answered));
 		this.#acknowledge(operation);
 		this.#unresolved = undefined;
-		if (kill !== undefined) this.#strike(kill, "after", windowOf(operation));
+		if (unresolved !== undefined) {
+			// It was answered just before its process died.
+			this.#dying = true;
+			this.#isOpen = false;
+			this.#recordStrike(unresolved.kill, "after", windowOf(operation));
+		} else if (kill !== undefined) this.#strike(kill, "after", windowOf(operation));
 		else {
 			this.#child?.tell({ kind: "go", id });
 			this.#pump();
@@ -306,8 +317,15 @@ export class RealRun {
 	#strike(kill: Kill, side: "before" | "after", window: string): void {
 		this.#dying = true;
 		this.#isOpen = false;
-		this.#child?.kill();
+		this.#kill(kill);
 		this.#recordStrike(kill, side, window);
+	}
+
+	/** `kill -9`, and what goes with it. */
+	#kill({ loss }: Kill): void {
+		this.#loss = this.#options.losses.find(({ name }) => name === loss);
+		this.#loss?.atKill?.();
+		this.#child?.kill();
 	}
 
 	#recordStrike(kill: Kill, side: "before" | "after", window: string): void {
