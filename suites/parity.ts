@@ -31,7 +31,10 @@ export const survivesKills: Property = {
 	source: "engine: EngineDriver; docs: real-crashes",
 	mutants: [],
 	...ALWAYS,
-	check: (run) => firstDifference(run, "storage.differs", (what) => `${what}-differ-after-kill`),
+	check: (run) =>
+		firstDifference(run, "storage.differs", (what) =>
+			what === "open" ? "cannot-be-opened" : `${what}-differ-after-kill`,
+		),
 };
 
 /** What comes after the first difference is most often the same mistake, met again. */

@@ -6,8 +6,8 @@
 import type { PluggedDriver } from "../../drivers/storage/contract.ts";
 import { claimsOf } from "../../drivers/storage/session.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
-import { IN_PROCESSES } from "../../suites/index.ts";
-import { sameAnswers } from "../../suites/parity.ts";
+import { sameAnswers, survivesKills } from "../../suites/parity.ts";
+import type { Property } from "../../suites/property.ts";
 import { execute, executeOn } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import type { FaultKind } from "../world/faults.ts";
@@ -16,6 +16,8 @@ import { inMacrotask } from "../world/interpose.ts";
 import { describeDifference, firstDifference } from "./blame.ts";
 import { type Explorer, idOf, type Judgement } from "./explorer.ts";
 
+const ABOUT_DRIVERS: ReadonlySet<Property> = new Set([sameAnswers, survivesKills]);
+
 /**
  * A judgement of a run on storage that went wrong, without what follows from that: what the engine gets wrong of itself it gets
  * wrong on the world's disk, too.
@@ -23,7 +25,7 @@ import { type Explorer, idOf, type Judgement } from "./explorer.ts";
 export function withoutConsequences(judgement: Judgement, onDisk: Judgement): Judgement {
 	const anyway = new Set(onDisk.violations.map(idOf));
 	const violations = judgement.violations.filter(
-		(shown) => IN_PROCESSES.includes(shown.property) || anyway.has(idOf(shown)),
+		(shown) => ABOUT_DRIVERS.has(shown.property) || anyway.has(idOf(shown)),
 	);
 	return { ...judgement, violations };
 }

@@ -3,7 +3,7 @@ import type { KVEntry, Message } from "@rivetkit/workflow-engine";
 import type { DriverClaims, EngineDriver, OpenedStorage, PluggedDriver } from "../../drivers/storage/contract.ts";
 import { bytesFromKey, keyFromBytes } from "../../sim/world/disk.ts";
 
-interface Kept {
+export interface Kept {
 	readonly entries: Map<string, Uint8Array>;
 	messages: Message[];
 	alarm: number | undefined;
@@ -48,7 +48,8 @@ function openedOf(kept: Kept, wrong: Wrong): OpenedStorage {
 /** As long as a real one: the answer comes in another turn of the event loop. */
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-function driverOf(kept: Kept): EngineDriver {
+/** The driver over what is kept. */
+export function driverOf(kept: Kept): EngineDriver {
 	const { entries } = kept;
 	const remove = (matches: (key: string) => boolean) => {
 		for (const key of [...entries.keys()]) if (matches(key)) entries.delete(key);

@@ -121,7 +121,7 @@ export class RealRun {
 				if (!(await this.#live())) deaths++;
 				if (this.#failure !== undefined) throw this.#failure;
 			}
-			await this.#lookAtTheEnd(session);
+			if (!this.#late) await this.#lookAtTheEnd(session);
 		} finally {
 			this.#child?.kill();
 			await this.#child?.ended;
@@ -161,7 +161,7 @@ export class RealRun {
 			return true;
 		}
 		if (this.#life?.alive === true && !this.#late) this.#world.crash(this.#life, "uncaught exception");
-		if (!this.#isOpen && !this.#late) {
+		if (this.#failure === undefined && !this.#isOpen && !this.#late) {
 			throw new HarnessError("child", `a process ended before it ran: ${child.lastWords || "without a word"}`);
 		}
 		return false;
@@ -225,7 +225,8 @@ export class RealRun {
 				this.#after(message);
 				return;
 			case "failed":
-				this.#failure = new HarnessError("child", message.message);
+				if (this.#isOpen || this.#struck.size === 0) this.#failure = new HarnessError("child", message.message);
+				else this.#cannotOpen(message.message);
 				return;
 			case "done":
 				if (this.#dying || this.#done) return;
@@ -373,6 +374,15 @@ export class RealRun {
 		this.#settle(contents);
 		for (const difference of this.#shadow.differences(contents)) this.#differs("storage.differs", difference);
 		this.#shadow.adopt(contents);
+	}
+
+	/** A namespace that was sound before the kill and cannot be opened after it has lost everything. */
+	#cannotOpen(message: string): void {
+		const unresolved = this.#unresolved;
+		this.#unresolved = undefined;
+		if (unresolved !== undefined) this.#recordStrike(unresolved.kill, "before", windowOf(unresolved.before.operation));
+		this.#differs("storage.differs", { what: "open", expected: "what was there before", got: message });
+		this.#late = true;
 	}
 
 	/** An operation in the midst of which its process was killed took place whole, or not at all, or in part. */

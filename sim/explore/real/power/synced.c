@@ -20,7 +20,8 @@
 #include <unistd.h>
 
 #define FILES 65536
-#define PIECE 65536
+/* On the stack of threads that have little of it. */
+#define PIECE 4096
 
 static const char *watched;
 static const char *synced;
@@ -101,7 +102,7 @@ static void keep(const char *path) {
 	if (from >= 0 && fstat(from, &about) == 0 && S_ISREG(about.st_mode)) {
 		int to = open_copy(path, 0);
 		if (to >= 0) {
-			static __thread char piece[PIECE];
+			char piece[PIECE];
 			ssize_t length;
 			off_t at = 0;
 			while ((length = syscall(SYS_pread64, from, piece, sizeof piece, at)) > 0) {
