@@ -71,4 +71,26 @@ export const BOX: ReadonlyMap<string, BoxedDriver> = new Map<string, BoxedDriver
 			load: async ({ postgresUrl }) => (await import("./postgres.ts")).postgresDriver(postgresUrl),
 		},
 	],
+	[
+		"redis",
+		{
+			summary: "a Redis server, through ioredis",
+			load: async ({ redisUrl }) => (await import("./redis.ts")).redisDriver(redisUrl),
+		},
+	],
+	[
+		"nats",
+		{
+			summary: "a NATS server's JetStream KV, through @nats-io/kv",
+			load: async ({ natsUrl }) => (await import("./nats.ts")).natsDriver(natsUrl),
+		},
+	],
+	[
+		"rivet-memory",
+		{
+			summary: "InMemoryDriver, as the published engine brings it for tests",
+			foreign: true,
+			load: async () => (await import("./rivet-memory.ts")).rivetMemoryDriver(),
+		},
+	],
 ]);
