@@ -29,7 +29,7 @@ export const sortedList = driverProperty<Listing>({
 	draws: () =>
 		fc.record({
 			many: fc.oneof(
-				{ weight: 39, arbitrary: fc.constantFrom(...MANY) },
+				{ weight: 19, arbitrary: fc.constantFrom(...MANY) },
 				{ weight: 1, arbitrary: fc.constant(VERY_MANY) },
 			),
 			commands: commands({ set: 5, delete: 1, batch: 2, list: 3 }),

@@ -93,4 +93,16 @@ export const BOX: ReadonlyMap<string, BoxedDriver> = new Map<string, BoxedDriver
 			load: async () => (await import("./rivet-memory.ts")).rivetMemoryDriver(),
 		},
 	],
+	[
+		"rivet-file",
+		{
+			summary: "the file-system driver inside rivetkit 2.2.1; installed when asked for",
+			foreign: true,
+			async load({ root, packageDirectory }) {
+				const { RIVETKIT, rivetFileDriver } = await import("./rivet-file.ts");
+				const installed = await packageDirectory(RIVETKIT.name, RIVETKIT.version);
+				return rivetFileDriver(join(root, "rivet-file"), installed);
+			},
+		},
+	],
 ]);
