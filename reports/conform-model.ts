@@ -29,6 +29,8 @@ export interface DriverCell {
 	readonly property: string;
 	readonly verdict: Exclude<Verdict, "invalid" | "fixed">;
 	readonly runs: number;
+	/** The sequence that was carried out, as it was drawn, when there was one run. */
+	readonly steps?: readonly string[];
 	/** Why it was skipped. */
 	readonly reason?: string;
 	/** Parts of it that the driver does not claim. */

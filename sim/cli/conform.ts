@@ -10,7 +10,6 @@ import { conformJunit, conformMarkdown, conformText } from "../../reports/confor
 import type { ConformReport, DriverResult } from "../../reports/conform-model.ts";
 import { DRIVER_PROPERTIES } from "../../suites/storage-driver/index.ts";
 import type { DriverProperty } from "../../suites/storage-driver/property.ts";
-import { sequenceOf } from "../conform/check.ts";
 import {
 	type ConformOptions,
 	conformDriver,
@@ -155,7 +154,7 @@ async function conform(named: readonly string[], options: Options): Promise<Conf
 		seconds: (performance.now() - startedAt) / 1_000,
 		all: options.all === true,
 	});
-	publish(report, properties, options);
+	publish(report, options);
 	return report;
 }
 
@@ -208,12 +207,12 @@ function settingsOf(drivers: readonly string[], options: Options): ConformReport
 	};
 }
 
-function publish(report: ConformReport, properties: readonly DriverProperty[], options: Options): void {
+function publish(report: ConformReport, options: Options): void {
 	if (options.json === true) process.stdout.write(`${JSON.stringify(report, undefined, "\t")}\n`);
 	else {
 		const width = widthOf(process.stdout);
 		const paint = paintFor(process.stdout);
-		if (options.seed !== undefined) process.stdout.write(sequencesText(report, properties, options.seed));
+		if (options.seed !== undefined) process.stdout.write(sequencesText(report, options.seed));
 		process.stdout.write(conformText(report, { width, paint, quiet: options.quiet === true }));
 	}
 	if (options.report === undefined) return;
@@ -233,21 +232,13 @@ function publish(report: ConformReport, properties: readonly DriverProperty[], o
 }
 
 /** What the runs of one seed did, on each driver that was held to them. */
-function sequencesText(report: ConformReport, properties: readonly DriverProperty[], seed: number): string {
-	const lines: string[] = [];
-	for (const { driver, cells, claims, said } of report.drivers) {
-		for (const property of properties) {
-			const cell = cells.find((candidate) => candidate.property === property.id);
-			if (cell === undefined || cell.verdict === "skip" || claims === undefined) continue;
-			const claimed = { claims, said: new Set(said), single: false, tellsAlarm: true } as never;
-			lines.push(`seed ${seed}: ${property.id} on ${driver}`);
-			lines.push(
-				...sequenceOf(property, claimed, seed).map((step, i) => `  ${String(i + 1).padStart(2)}  ${step}`),
-				"",
-			);
-		}
-	}
-	return `${lines.join("\n")}\n`;
+function sequencesText(report: ConformReport, seed: number): string {
+	const ran = report.drivers.flatMap(({ driver, cells }) => cells.map((cell) => ({ driver, ...cell })));
+	const parts = ran.map(({ driver, property, steps = [] }) => {
+		const told = steps.map((step, i) => `  ${String(i + 1).padStart(2)}  ${step}\n`);
+		return told.length === 0 ? "" : `seed ${seed}: ${property} on ${driver}\n${told.join("")}\n`;
+	});
+	return parts.join("");
 }
 
 /** What is under way, on one line of a terminal, or a line for each driver. */

@@ -33,6 +33,8 @@ export interface BreakFound {
 export interface Checked {
 	readonly runs: number;
 	readonly found: readonly BreakFound[];
+	/** The sequence of the last run, as it was drawn, a step a line. */
+	readonly lastSteps: readonly string[];
 }
 
 /** What a failing run may cost: after as many of them the property is told to fail and left. */
@@ -50,10 +52,14 @@ export async function check(
 	const endsAt = now() + options.budgetMs;
 	let runs = 0;
 	let failing = 0;
+	let drawn: unknown;
+	const onDrawn = (sequence: unknown) => {
+		drawn = sequence;
+	};
 	for (; runs < options.runs && failing < MOST_FAILING_RUNS; runs++) {
 		if (options.stopped() || (runs > 0 && now() >= endsAt)) break;
 		const seed = options.from + runs;
-		const first = await attempt(property, subject, claimed, seed);
+		const first = await attempt(property, subject, claimed, seed, { onDrawn });
 		if (first === undefined) continue;
 		failing++;
 		const known = found.get(first.broke.kind);
@@ -61,7 +67,8 @@ export async function check(
 			found.set(first.broke.kind, { ...known, runs: known.runs + 1 });
 			continue;
 		}
-		const again = await attempt(property, subject, claimed, seed, first.broke.kind, options.shrinkMs);
+		const shrinking = { kind: first.broke.kind, shrinkMs: options.shrinkMs };
+		const again = await attempt(property, subject, claimed, seed, shrinking);
 		const { sequence, broke } = again ?? first;
 		found.set(broke.kind, {
 			kind: broke.kind,
@@ -75,7 +82,7 @@ export async function check(
 		// Each further run would wait as long again.
 		if (broke.kind.endsWith("-hangs")) failing = MOST_FAILING_RUNS;
 	}
-	return { runs, found: [...found.values()] };
+	return { runs, found: [...found.values()], lastSteps: runs === 0 ? [] : property.tell(drawn) };
 }
 
 interface Failure {
@@ -83,19 +90,27 @@ interface Failure {
 	readonly broke: Break;
 }
 
-/** The sequence of the seed; shrunk to the smallest that breaks in the kind, when one is given. */
+interface AttemptOptions {
+	/** Shrinks to the smallest sequence that breaks in this kind, for so long. */
+	readonly kind?: string;
+	readonly shrinkMs?: number;
+	/** Told of each sequence before it is carried out. */
+	onDrawn?(sequence: unknown): void;
+}
+
+/** The sequence of the seed, or the smallest that breaks in the kind which is given. */
 async function attempt(
 	property: DriverProperty,
 	subject: Subject,
 	claimed: Claimed,
 	seed: number,
-	kind?: string,
-	shrinkMs?: number,
+	{ kind, shrinkMs, onDrawn }: AttemptOptions,
 ): Promise<Failure | undefined> {
 	let last: Failure | undefined;
 	let stray: { readonly error: unknown } | undefined;
 	const predicate = async (sequence: unknown): Promise<void> => {
 		if (stray !== undefined) return;
+		onDrawn?.(sequence);
 		try {
 			await run(property, subject, claimed, sequence);
 		} catch (error) {
@@ -117,12 +132,6 @@ async function attempt(
 	});
 	if (stray !== undefined) throw stray.error;
 	return last;
-}
-
-/** The sequence that a seed stands for, in words. */
-export function sequenceOf(property: DriverProperty, claimed: Claimed, seed: number): readonly string[] {
-	const [sequence] = fc.sample(property.draws(claimed), { seed, numRuns: 1 });
-	return property.tell(sequence);
 }
 
 async function run(property: DriverProperty, subject: Subject, claimed: Claimed, sequence: unknown): Promise<void> {

@@ -73,7 +73,7 @@ export async function conformDriver(plugged: PluggedDriver, options: ConformOpti
 		}
 		if (options.stopped?.() === true) break;
 		options.progress?.(plugged.name, property.id);
-		const { runs, found } = await check(property, subject, claimed, {
+		const { runs, found, lastSteps } = await check(property, subject, claimed, {
 			from: options.from ?? 1,
 			runs: property === contract ? 1 : (options.runs ?? DEFAULT_RUNS),
 			budgetMs: options.runs === undefined ? (options.budgetMs ?? DEFAULT_BUDGET_MS) : Number.POSITIVE_INFINITY,
@@ -82,7 +82,13 @@ export async function conformDriver(plugged: PluggedDriver, options: ConformOpti
 		});
 		const told = found.map((broke) => findingOf(property, plugged, broke, options));
 		findings.push(...told);
-		cells.push({ property: property.id, verdict: worst(told.map(({ verdict }) => verdict)), runs, unclaimed });
+		cells.push({
+			property: property.id,
+			verdict: worst(told.map(({ verdict }) => verdict)),
+			runs,
+			...(options.runs === 1 ? { steps: lastSteps } : {}),
+			unclaimed,
+		});
 	}
 	let stepsPerSecond: number | string | undefined;
 	if (options.engine !== undefined && probe.broken === undefined && options.stopped?.() !== true) {

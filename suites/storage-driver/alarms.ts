@@ -74,6 +74,8 @@ export const alarms = driverProperty<AlarmCommand[]>({
 		}),
 });
 
+const ONE_WORKFLOW = "a namespace is of one workflow, although each alarm is set with the id of one";
+
 async function expectAlarm(
 	host: Host,
 	workflow: string,
@@ -87,16 +89,16 @@ async function expectAlarm(
 	const others = last.op !== "reopen" && last.workflow !== workflow;
 	if (expected === undefined) {
 		if (actual === undefined) return;
-		if (others) throw new Break("alarm-of-another", told);
+		if (others) throw new Break("alarm-of-another", told, ONE_WORKFLOW);
 		throw new Break(last.op === "reopen" ? "cleared-alarm-back" : "cleared-alarm-still-set", told);
 	}
 	// The next whole millisecond is as good: a clock cannot tell.
 	if (actual !== undefined && actual >= expected && actual < expected + 1) return;
 	if (actual === undefined) {
-		if (others) throw new Break("alarm-lost-to-another", told);
+		if (others) throw new Break("alarm-lost-to-another", told, ONE_WORKFLOW);
 		throw new Break(last.op === "reopen" ? "alarm-lost-at-close" : "alarm-not-set", told);
 	}
-	if (others) throw new Break("alarm-of-another", told);
+	if (others) throw new Break("alarm-of-another", told, ONE_WORKFLOW);
 	if ((past.get(workflow) ?? []).includes(actual)) throw new Break("earlier-alarm-kept", told);
 	throw new Break(actual < expected ? "wakes-early" : "wakes-late", told);
 }

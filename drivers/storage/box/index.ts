@@ -71,4 +71,38 @@ export const BOX: ReadonlyMap<string, BoxedDriver> = new Map<string, BoxedDriver
 			load: async ({ postgresUrl }) => (await import("./postgres.ts")).postgresDriver(postgresUrl),
 		},
 	],
+	[
+		"redis",
+		{
+			summary: "a Redis server, through ioredis",
+			load: async ({ redisUrl }) => (await import("./redis.ts")).redisDriver(redisUrl),
+		},
+	],
+	[
+		"nats",
+		{
+			summary: "a NATS server's JetStream KV, through @nats-io/kv",
+			load: async ({ natsUrl }) => (await import("./nats.ts")).natsDriver(natsUrl),
+		},
+	],
+	[
+		"rivet-memory",
+		{
+			summary: "InMemoryDriver, as the published engine brings it for tests",
+			foreign: true,
+			load: async () => (await import("./rivet-memory.ts")).rivetMemoryDriver(),
+		},
+	],
+	[
+		"rivet-file",
+		{
+			summary: "the file-system driver inside rivetkit 2.2.1; installed when asked for",
+			foreign: true,
+			async load({ root, packageDirectory }) {
+				const { RIVETKIT, rivetFileDriver } = await import("./rivet-file.ts");
+				const installed = await packageDirectory(RIVETKIT.name, RIVETKIT.version);
+				return rivetFileDriver(join(root, "rivet-file"), installed);
+			},
+		},
+	],
 ]);

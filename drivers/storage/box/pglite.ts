@@ -36,9 +36,7 @@ export function pgliteDriver(root: string): PluggedDriver {
 			return engineDriverOver({ ...store, close }, claims);
 		},
 		async destroy(namespace) {
-			const opened = await database.acquire();
-			await opened.query(DELETE_NAMESPACE, [namespace]);
-			await database.release();
+			await database.forget(namespace);
 		},
 	};
 }
@@ -46,6 +44,7 @@ export function pgliteDriver(root: string): PluggedDriver {
 /** One database of several users, closed when the last has gone. */
 class SharedDatabase {
 	readonly #root: string;
+	readonly #forgotten: string[] = [];
 	#users = 0;
 	/** The last opening or closing; the next comes after it. */
 	#state: Promise<PGlite | undefined> = Promise.resolve(undefined);
@@ -72,11 +71,23 @@ class SharedDatabase {
 		await this.#state;
 	}
 
+	/** Removes the rows of a namespace: now, or when the database is opened the next time, which takes long. */
+	async forget(namespace: string): Promise<void> {
+		this.#forgotten.push(namespace);
+		const database = await this.#state;
+		if (database !== undefined && this.#users > 0) await this.#removeForgotten(database);
+	}
+
+	async #removeForgotten(database: PGlite): Promise<void> {
+		for (const namespace of this.#forgotten.splice(0)) await database.query(DELETE_NAMESPACE, [namespace]);
+	}
+
 	async #open(): Promise<PGlite> {
 		const { PGlite } = await import("@electric-sql/pglite");
 		mkdirSync(this.#root, { recursive: true });
 		const database = await PGlite.create(this.#root);
 		await database.exec(SCHEMA);
+		await this.#removeForgotten(database);
 		return database;
 	}
 }

@@ -7,6 +7,7 @@ import type { DriverClaims, PluggedDriver } from "../contract.ts";
 import { engineDriverOver } from "../ordered/driver.ts";
 import type { OrderedStore } from "../ordered/store.ts";
 import { DELETE_NAMESPACE, LOCK, type Query, SCHEMA, selectOne, selectRange, statementsFor } from "./sql.ts";
+import { unavailable } from "./unavailable.ts";
 
 /** Connections of one opened namespace: a transaction that holds the lock, and what overlaps with it. */
 const CONNECTIONS = 2;
@@ -59,20 +60,6 @@ export async function postgresDriver(url: string): Promise<PluggedDriver> {
 			await once(async (sql) => {
 				await sql.unsafe(DELETE_NAMESPACE, [namespace]);
 			});
-		},
-	};
-}
-
-/** A driver for a server that does not answer: it cannot run here, and says so. */
-export function unavailable(name: string, url: string, error: unknown): PluggedDriver {
-	const { host } = new URL(url);
-	const said = error instanceof AggregateError ? error.errors[0] : error;
-	const reason = `no server answers at ${host} (${said instanceof Error ? said.message || said.name : String(said)})`;
-	return {
-		name,
-		unavailable: async () => reason,
-		open() {
-			throw new Error(reason);
 		},
 	};
 }
