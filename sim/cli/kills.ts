@@ -1,4 +1,6 @@
 /** `pnpm sim kills DRIVER` and `pnpm conform DRIVER --kills N`: real processes on a real driver, killed and started again. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { UsageError } from "../../drivers/engine/contract.ts";
 import { claimsOf } from "../../drivers/storage/session.ts";
 import { killsText } from "../../reports/kills.ts";
@@ -11,6 +13,7 @@ import { drawKills, judgeKills, type Killed, type KillsOptions, recordKills } fr
 import type { Loss } from "../explore/real/losses.ts";
 import { type Environment, Nursery } from "../explore/real/nursery.ts";
 import { powerLossUnder } from "../explore/real/power/power-loss.ts";
+import { type OwnServer, ownServer, SERVERS } from "../explore/real/servers.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { reportOf } from "./explore.ts";
 import {
@@ -49,10 +52,40 @@ export const DEFAULT_KILLS = 100;
 
 /** @param name the driver: one of the box, or a path. @throws UsageError when it cannot run here. */
 export async function kills(name: string, options: KillsCommandOptions): Promise<Report> {
-	const here = await driverHere(name);
+	const server = await serverFor(name);
+	try {
+		return await killsOn(name, options, server);
+	} finally {
+		await server?.started?.stop();
+	}
+}
+
+/** The server of a driver that has one: ours, where it can be started. */
+interface Server {
+	started: OwnServer | undefined;
+	/** Why there is none of ours. */
+	why: string | undefined;
+}
+
+/** A server that is named is not ours to kill, and one that is not named is made. */
+function serverFor(name: string): Server | undefined {
+	if (!SERVERS.includes(name)) return undefined;
+	const named = process.env[`FAULTLINE_${name.toUpperCase()}_URL`];
+	return { started: undefined, why: named === undefined ? undefined : `the server at ${named} is not ours to kill` };
+}
+
+async function killsOn(name: string, options: KillsCommandOptions, server: Server | undefined): Promise<Report> {
+	const here = await driverHere(name, async (root) => {
+		if (server === undefined || server.why !== undefined) return {};
+		const own = await ownServer(name, join(`${root}-server`, name));
+		if (typeof own === "string") server.why = own;
+		else server.started = own;
+		process.once("exit", () => rmSync(`${root}-server`, { recursive: true, force: true }));
+		return server.started?.settings ?? {};
+	});
 	const { explorer } = await prepare({ ...options, faults: ["crash"] }, IN_PROCESSES);
 	if (options.report !== undefined) makeReportDirectory(options.report);
-	const { losses, environment, without } = await lossesOf(here);
+	const { losses, environment, without } = await lossesOf(here, server);
 	const nursery = new Nursery(LOADER, environment);
 	const killing: KillsOptions = {
 		engine: options.engine,
@@ -66,7 +99,7 @@ export async function kills(name: string, options: KillsCommandOptions): Promise
 		throw new UsageError(`The driver ${name} claims to keep nothing beyond its process: killing that proves nothing.`);
 	}
 	if (without !== undefined && options.quiet !== true && options.json !== true)
-		process.stderr.write(`without power loss: ${without}\n`);
+		process.stderr.write(`without ${without}\n`);
 	try {
 		const report =
 			options.seed === undefined
@@ -84,16 +117,21 @@ export async function kills(name: string, options: KillsCommandOptions): Promise
 }
 
 /** What else can be lost with a process, on this machine and with this driver. */
-async function lossesOf({ driver, source }: DriverHere): Promise<{
+async function lossesOf(
+	{ driver, source }: DriverHere,
+	server: Server | undefined,
+): Promise<{
 	readonly losses: readonly Loss[];
 	readonly environment: Environment;
 	/** Why something that the driver claims to survive is not tried. */
 	readonly without?: string;
 }> {
+	if (server?.started !== undefined) return { losses: server.started.losses, environment: {} };
+	if (server?.why !== undefined) return { losses: [], environment: {}, without: `killing the server: ${server.why}` };
 	const claims = claimsOf(driver);
 	if (claims.durability !== "power-loss" || driver.directory === undefined) return { losses: [], environment: {} };
 	const power = await powerLossUnder(source.settings.root);
-	if (typeof power === "string") return { losses: [], environment: {}, without: power };
+	if (typeof power === "string") return { losses: [], environment: {}, without: `power loss: ${power}` };
 	return { losses: [power.loss], environment: power.environment };
 }
 

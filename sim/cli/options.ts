@@ -179,12 +179,19 @@ export interface DriverHere {
 	readonly source: DriverSource;
 }
 
-/** A driver that can run here, with what it was given of this machine; its files are removed when the process ends. */
-export async function driverHere(name: string): Promise<DriverHere> {
+/**
+ * A driver that can run here, with what it was given of this machine; its files are removed when the process ends.
+ * @param elsewhere settings in place of the machine's own, e.g. where a server is, made when the directory is known.
+ */
+export async function driverHere(
+	name: string,
+	elsewhere: (root: string) => Promise<Readonly<Record<string, string>>> = async () => ({}),
+): Promise<DriverHere> {
 	const prefix = `sim-${process.pid}-${Date.now().toString(36)}`;
 	const root = join(tmpdir(), `faultline-${prefix}`);
 	const packages: Record<string, string> = {};
-	const given = boxSettings(root, (text) => process.stderr.write(`${text}\n`));
+	const machine = boxSettings(root, (text) => process.stderr.write(`${text}\n`));
+	const given = { ...machine, ...(await elsewhere(root)) };
 	const settings: BoxSettings = {
 		...given,
 		packageDirectory: async (wanted, version) => {
