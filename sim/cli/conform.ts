@@ -33,6 +33,7 @@ interface Options {
 	readonly seed?: number;
 	readonly from: number;
 	readonly runs?: number;
+	readonly kills?: number;
 	readonly for: number;
 	readonly limit: number;
 	readonly engine: string;
@@ -59,6 +60,7 @@ const program = new Command("pnpm conform")
 	.option("--for <duration>", "how long to try each property: 10s, 1m", parseDuration, DEFAULT_BUDGET_MS)
 	.option("--limit <duration>", "how long an operation may take until it hangs", parseDuration, DEFAULT_LIMIT_MS)
 	.option("--engine <name|path>", "whose steps are counted for the throughput", NEWEST)
+	.option("--kills <n>", "instead, n runs in real processes that are killed (kill -9) and started again", parseRuns)
 	.option("--no-throughput", "do not measure how fast the engine runs on it")
 	.option("--report <dir>", "write the report there: JSON, JUnit, text, and a table in Markdown")
 	.option("--json", "print the report as JSON and nothing else")
@@ -87,6 +89,7 @@ Examples:
   pnpm conform ./my-driver.ts             your own
   pnpm conform ./my-driver.ts --property storage.batch --runs 5000
   pnpm conform ./my-driver.ts --property storage.batch --seed 42
+  pnpm conform sqlite --kills 200         real crashes; pnpm sim kills tells more
   pnpm conform --all --report report      every driver, as a table
 
 Servers: FAULTLINE_POSTGRES_URL, FAULTLINE_REDIS_URL and FAULTLINE_NATS_URL say where they
@@ -96,6 +99,12 @@ Exit code: 0 every promise was kept, or broken as listed; 1 one was broken; 2 wr
 usage; 3 the result counts for nothing.`,
 	)
 	.action(async (drivers: readonly string[], options: Options) => {
+		if (options.kills !== undefined) {
+			// Loaded when asked for: it brings the whole of the simulator.
+			const { killsOfEach } = await import("./kills.ts");
+			process.exitCode = await killsOfEach(drivers, { ...options, runs: options.kills });
+			return;
+		}
 		process.exitCode = (await conform(drivers, options)).exitCode;
 	});
 

@@ -60,6 +60,14 @@ export async function kills(name: string, options: KillsCommandOptions): Promise
 	}
 }
 
+/** The drivers one after the other, as `pnpm conform DRIVER --kills N` has it. @returns the exit code of the worst. */
+export async function killsOfEach(drivers: readonly string[], options: KillsCommandOptions): Promise<number> {
+	if (drivers.length === 0) throw new UsageError("Name a driver to kill the processes of; see pnpm conform --help.");
+	let worst = 0;
+	for (const name of drivers) worst = Math.max(worst, (await kills(name, options)).exitCode);
+	return worst;
+}
+
 /** The server of a driver that has one: ours, where it can be started. */
 interface Server {
 	started: OwnServer | undefined;
