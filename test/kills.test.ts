@@ -12,6 +12,7 @@ import type { Loss } from "../sim/explore/real/losses.ts";
 import { Nursery } from "../sim/explore/real/nursery.ts";
 import { powerLossUnder } from "../sim/explore/real/power/power-loss.ts";
 import type { Kill } from "../sim/explore/real/real-run.ts";
+import { ownServer } from "../sim/explore/real/servers.ts";
 import { explorerFrom } from "../sim/explore/spec.ts";
 import type { WorldEvents } from "../sim/world/history.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
@@ -32,6 +33,7 @@ const nursery = new Nursery(LOADER, typeof power === "string" ? {} : power.envir
 
 afterAll(async () => {
 	await nursery.close();
+	if (typeof server !== "string") await server.stop();
 	rmSync(settings.root, { recursive: true, force: true });
 	rmSync(FILES, { recursive: true, force: true });
 });
@@ -46,7 +48,13 @@ const file = (name: string) => resolve(import.meta.dirname, "support", "drivers"
 
 let runs = 0;
 
-async function killed(driver: string, program: string, kills: readonly Partial<Kill>[], losses: readonly Loss[] = []) {
+async function killed(
+	driver: string,
+	program: string,
+	kills: readonly Partial<Kill>[],
+	losses: readonly Loss[] = [],
+	more: Partial<KillsOptions> = {},
+) {
 	const found = explorer.programs.find(({ name }) => name === program);
 	if (found === undefined) throw new Error(`no program ${program}`);
 	const scenario = { ...referenceScenario(found, "live"), seed: String(++runs), atomicBatch: true as const };
@@ -55,7 +63,7 @@ async function killed(driver: string, program: string, kills: readonly Partial<K
 		program: found,
 		kills: kills.map((kill) => ({ write: 1, how: "after", afterUs: 500, ...kill })),
 	};
-	return await judgeKills(explorer, drawn, await optionsFor(driver, losses));
+	return await judgeKills(explorer, drawn, { ...(await optionsFor(driver, losses)), ...more });
 }
 
 const ofDriver = ({ violations }: Awaited<ReturnType<typeof killed>>): string[] =>
@@ -128,6 +136,32 @@ test.skipIf(typeof power === "string")(
 		expect(ofDriver(await killed(file("unsynced"), "simple", [{ write: 5, how: "after" }]))).toEqual([]);
 		expect(ofDriver(await killed(file("unsynced"), "simple", plan, losses))).not.toEqual([]);
 		expect(ofDriver(await killed(file("sound"), "simple", plan, losses))).toEqual([]);
+	},
+	LIMIT_MS,
+);
+
+const server = await ownServer("redis", join(settings.root, "redis"));
+
+test.skipIf(typeof server === "string")(
+	"what a server has acknowledged survives its own death, and a cut connection",
+	async () => {
+		if (typeof server === "string") return;
+		const driver = { name: "redis", settings: { ...settings, ...server.settings }, packages: {} };
+		const plugged = await loadDriver("redis", { ...driver.settings, packageDirectory: () => Promise.reject() });
+		const judgement = await killed(
+			"redis",
+			"simple",
+			[
+				{ write: 3, how: "during", loss: "server" },
+				{ write: 5, how: "after", loss: "server" },
+				{ write: 6, how: "during", loss: "cut" },
+			],
+			server.losses,
+			{ driver, plugged },
+		);
+		expect(ofDriver(judgement)).toEqual([]);
+		expect(judgement.run.outcome.status).toBe("completed");
+		expect(judgement.unfired).toEqual([]);
 	},
 	LIMIT_MS,
 );

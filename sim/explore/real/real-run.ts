@@ -148,6 +148,7 @@ export class RealRun {
 		child.hear((message) => this.#hear(child, message));
 		const timer = setTimeout(() => {
 			this.#late = true;
+			this.#failure ??= this.#unanswered();
 			child.kill();
 		}, LIFE_MS);
 		await ended;
@@ -165,6 +166,14 @@ export class RealRun {
 			throw new HarnessError("child", `a process ended before it ran: ${child.lastWords || "without a word"}`);
 		}
 		return false;
+	}
+
+	/** A driver that does not answer is named; the engine may wait as long as it likes. */
+	#unanswered(): HarnessError | undefined {
+		const { plugged } = this.#options;
+		const what = this.#isOpen ? this.#current?.operation.what : "open";
+		if (what === undefined) return undefined;
+		return new HarnessError("driver", `${plugged.name}: ${what} was not answered for ${LIFE_MS / 1_000} s.`);
 	}
 
 	#job(): Job {
@@ -403,16 +412,12 @@ export class RealRun {
 				this.#world.disk.restore(image);
 				this.#world.history.events.length = length;
 				this.#world.writes = writes;
-				if (!this.#isAtomic) this.#adoptPart(contents);
+				// A batch that is no promise may be there in part.
+				if (!this.#isAtomic) this.#shadow.adopt(contents);
 			} else this.#acknowledge(operation);
 		}
 		if (this.#world.writes === writes) this.#world.writes++;
 		this.#recordStrike(kill, asBefore ? "before" : "after", windowOf(operation));
-	}
-
-	/** A batch that is no promise may be there in part. */
-	#adoptPart(contents: Contents): void {
-		this.#shadow.adopt(contents);
 	}
 
 	#differs(kind: "driver.differs" | "storage.differs", difference: Difference | undefined): void {
