@@ -114,7 +114,6 @@ test(
 		expect(ofDriver(await killed(file("late"), "simple", [{ write: 5, how: "after" }]))).toEqual([
 			"storage.durable/entries-differ-after-kill",
 		]);
-		expect(ofDriver(await killed(file("sound"), "simple", [{ write: 5, how: "after" }]))).toEqual([]);
 	},
 	LIMIT_MS,
 );

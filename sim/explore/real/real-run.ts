@@ -14,6 +14,7 @@ import { remove } from "../../world/collections.ts";
 import { describeFault, type Fault } from "../../world/faults.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import type { Process } from "../../world/process.ts";
+import { Clients } from "./clients.ts";
 import type { Loss } from "./losses.ts";
 import type { Child, Nursery } from "./nursery.ts";
 import type { Contents, DriverSource, Job, Operation, Said } from "./protocol.ts";
@@ -87,9 +88,7 @@ export class RealRun {
 	#done = false;
 	#unresolved: Unresolved | undefined;
 	#isOpen = false;
-	/** The place of the next message to be sent, and whether it is on its way. */
-	#nextSend = 0;
-	#sending = false;
+	readonly #clients: Clients;
 	/** What is lost with the process that was killed last. */
 	#loss: Loss | undefined;
 	#failure: HarnessError | undefined;
@@ -103,6 +102,7 @@ export class RealRun {
 		this.#target = target;
 		this.#kills = kills;
 		this.#options = options;
+		this.#clients = new Clients(program.inputs ?? []);
 		this.#isAtomic = claimsOf(options.plugged).atomicBatch !== "none";
 		this.#shadow = new Shadow(scenario.seed, this.#isAtomic);
 		this.#faults = kills.map(({ write, how }) => ({
@@ -142,7 +142,7 @@ export class RealRun {
 		this.#current = undefined;
 		this.#dying = false;
 		this.#isOpen = false;
-		this.#sending = false;
+		this.#clients.part();
 		const struckBefore = this.#struck.size;
 		const ended = child.ended;
 		child.hear((message) => this.#hear(child, message));
@@ -205,9 +205,10 @@ export class RealRun {
 				this.#opened(message.contents);
 				child.tell({ kind: "go", id: message.id });
 				this.#isOpen = true;
-				this.#sendNext();
+				this.#clients.meet(this.#startedAtMs, (place) => child.tell({ kind: "send", place }));
 				return;
 			case "spawned": {
+				if (this.#dying) return;
 				// The number is the world's own; a process that was killed before it could say so has none.
 				const process = this.#world.spawn(message.name, () => {});
 				this.#processes.set(message.process, process);
@@ -309,8 +310,7 @@ export class RealRun {
 		this.#unresolved = undefined;
 		if (unresolved !== undefined) {
 			// It was answered just before its process died.
-			this.#dying = true;
-			this.#isOpen = false;
+			this.#endLife();
 			this.#recordStrike(unresolved.kill, "after", windowOf(operation));
 		} else if (kill !== undefined) this.#strike(kill, "after", windowOf(operation));
 		else {
@@ -325,10 +325,16 @@ export class RealRun {
 
 	/** Kills the life; what it says from now on it never said. */
 	#strike(kill: Kill, side: "before" | "after", window: string): void {
-		this.#dying = true;
-		this.#isOpen = false;
+		this.#endLife();
 		this.#kill(kill);
 		this.#recordStrike(kill, side, window);
+	}
+
+	/** From here on nothing counts that the life still says. */
+	#endLife(): void {
+		this.#dying = true;
+		this.#isOpen = false;
+		this.#clients.part();
 	}
 
 	/** `kill -9`, and what goes with it. */
@@ -357,25 +363,7 @@ export class RealRun {
 			{ id, name } satisfies ClientEvents["message.acknowledged"],
 			this.#world.outside,
 		);
-		this.#nextSend = operation.place + 1;
-		this.#sending = false;
-		this.#sendNext();
-	}
-
-	/** Clients send one message after the other, each at its time or as soon after it as there is someone to take it. */
-	#sendNext(): void {
-		const input = (this.#program.inputs ?? [])[this.#nextSend];
-		if (input === undefined || this.#sending || !this.#isOpen) return;
-		this.#sending = true;
-		const child = this.#child;
-		const place = this.#nextSend;
-		const delayMs = input.atMs - (Date.now() - this.#startedAtMs);
-		setTimeout(
-			() => {
-				if (child === this.#child && this.#isOpen) child?.tell({ kind: "send", place });
-			},
-			Math.max(0, delayMs),
-		);
+		this.#clients.acknowledged(operation.place);
 	}
 
 	/** Storage was opened anew: settles what was under way, and looks whether all is there. */
