@@ -17,6 +17,7 @@ import {
 	DEFAULT_LIMIT_MS,
 	DEFAULT_RUNS,
 } from "../conform/conform.ts";
+import { knownFailures } from "../conform/known.ts";
 import { reportOf } from "../conform/report.ts";
 import { boxSettings } from "./box-settings.ts";
 import { parseDuration, parseNames, parseRuns, parseSeed, quote } from "./options.ts";
@@ -140,7 +141,8 @@ async function conform(named: readonly string[], options: Options): Promise<Conf
 			const command = (property: string, seed: number) =>
 				`pnpm conform ${quote(name)} --property ${property} --seed ${seed}`;
 			const progress = progressLine(silent);
-			results.push(await held(name, settings, { ...shared, command, progress: progress.tell }));
+			const known = knownFailures(name);
+			results.push(await held(name, settings, { ...shared, command, known, progress: progress.tell }));
 			progress.clear();
 		}
 	} finally {
