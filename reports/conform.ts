@@ -53,8 +53,9 @@ function findingText(finding: DriverFinding, width: number, paint: Paint): strin
 	if (finding.disputed !== undefined) lines.push(wrap(`A matter of reading: ${finding.disputed}`, width, indent));
 	lines.push(wrap(finding.message, width, indent));
 	lines.push(...steps.map((step, i) => wrap(step, width, `${indent}    `, `${indent}${String(i + 1).padStart(2)}  `)));
-	if (!reproducible) lines.push(`${indent}not every time: operations that overlap are a matter of timing`);
-	lines.push(indent + paint.cyan(finding.command));
+	if (!reproducible && steps.length > 0)
+		lines.push(`${indent}not every time: operations that overlap are a matter of timing`);
+	if (finding.command !== "") lines.push(indent + paint.cyan(finding.command));
 	return lines.join("\n");
 }
 
@@ -118,7 +119,7 @@ function matrixText(report: ConformReport, width: number, paint: Paint): string 
 			width: Math.max(name.length, MOST_OF_A_SIGN) + 2,
 			cellOf(result) {
 				const cell = result.cells.find(({ property }) => property === id);
-				const text = cell === undefined ? "" : SIGNS[cell.verdict] + (cell.unclaimed.length > 0 ? "*" : "");
+				const text = cell === undefined ? "" : signOf(cell);
 				return { text, verdict: cell?.verdict ?? "skip" };
 			},
 		};
@@ -149,8 +150,15 @@ function matrixText(report: ConformReport, width: number, paint: Paint): string 
 	);
 	const skipped = report.drivers
 		.filter(({ cells }) => cells.length === 0)
-		.map(({ driver, reason }) => wrap(`${driver.padEnd(first)}skipped: ${reason ?? ""}`, width, " ".repeat(first), ""));
+		.map(({ driver, verdict, reason }) =>
+			wrap(`${driver.padEnd(first)}${WORDS[verdict]}: ${reason ?? ""}`, width, " ".repeat(first), ""),
+		);
 	return [...blocks, ...(skipped.length > 0 ? [skipped.join("\n")] : []), LEGEND].join("\n\n");
+}
+
+/** Whether it was kept, and a star where a part of it was not claimed. */
+function signOf({ verdict, unclaimed }: DriverCell): string {
+	return SIGNS[verdict] + (verdict !== "skip" && unclaimed.length > 0 ? "*" : "");
 }
 
 interface Column {

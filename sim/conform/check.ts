@@ -58,6 +58,8 @@ export async function check(
 	};
 	for (; runs < options.runs && failing < MOST_FAILING_RUNS; runs++) {
 		if (options.stopped() || (runs > 0 && now() >= endsAt)) break;
+		// A driver in memory would keep the thread for itself.
+		await subject.time.turn();
 		const seed = options.from + runs;
 		const first = await attempt(property, subject, claimed, seed, { onDrawn });
 		if (first === undefined) continue;

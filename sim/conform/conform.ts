@@ -13,6 +13,7 @@ import { DRIVER_PROPERTIES } from "../../suites/storage-driver/index.ts";
 import { Break, type Claimed, type DriverMethod, type DriverProperty } from "../../suites/storage-driver/property.ts";
 import { type BreakFound, check } from "./check.ts";
 import type { KnownFailure } from "./known.ts";
+import type { Stray } from "./strays.ts";
 import { REAL_TIME, type RealTime, Subject } from "./subject.ts";
 import { throughput } from "./throughput.ts";
 
@@ -179,6 +180,24 @@ function findingOf(
 		...(disputed === undefined ? {} : { disputed }),
 		...(reason === undefined ? {} : { reason }),
 	};
+}
+
+/** The result with what the driver threw where nobody waited for it. */
+export function withStrayFindings(result: DriverResult, strays: readonly Stray[]): DriverResult {
+	if (strays.length === 0) return result;
+	const findings = strays.map(({ kind, message, during }): DriverFinding => {
+		const property = contract.id;
+		return {
+			...{ id: findingId({ property, kind }), property, kind, driver: result.driver, verdict: "fail" },
+			...{ seed: 1, runs: 1, steps: [], reproducible: false },
+			message: `during ${during}, the driver left an error that nobody waited for: ${message}`,
+			command: "",
+		};
+	});
+	const cells = result.cells.map((cell) =>
+		cell.property === contract.id ? { ...cell, verdict: "fail" as const } : cell,
+	);
+	return { ...result, verdict: "fail", cells, findings: [...result.findings, ...findings] };
 }
 
 /** What is listed as known, and its seed shows no longer. */

@@ -11,6 +11,8 @@ export interface RealTime {
 	now(): number;
 	/** Lets what is under way go on for a moment. */
 	pause(): Promise<void>;
+	/** Lets everything else have its turn: signals, and what answers from outside. */
+	turn(): Promise<void>;
 	/** Calls back after milliseconds, unless the returned function is called before. */
 	after(ms: number, callback: () => void): () => void;
 }
@@ -20,6 +22,7 @@ const PAUSE_MS = 10;
 export const REAL_TIME: RealTime = {
 	now: () => performance.now(),
 	pause: () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS)),
+	turn: () => new Promise((resolve) => setImmediate(resolve)),
 	after(ms, callback) {
 		const timer = setTimeout(callback, ms);
 		return () => clearTimeout(timer);
