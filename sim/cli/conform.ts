@@ -133,7 +133,6 @@ async function conform(named: readonly string[], options: Options): Promise<Conf
 		budgetMs: options.for,
 		limitMs: options.limit,
 		...(engine ? { engine: await loadRivet(options.engine) } : {}),
-		prefix: `conform-${process.pid}-${Date.now().toString(36)}`,
 		stopped: () => stopped,
 	};
 	const results: DriverResult[] = [];

@@ -14,7 +14,7 @@ import { Break, type Claimed, type DriverMethod, type DriverProperty } from "../
 import { type BreakFound, check } from "./check.ts";
 import type { KnownFailure } from "./known.ts";
 import type { Stray } from "./strays.ts";
-import { REAL_TIME, type RealTime, Subject } from "./subject.ts";
+import { REAL_TIME, type RealTime, Subject, uniquePrefix } from "./subject.ts";
 import { throughput } from "./throughput.ts";
 
 export interface ConformOptions {
@@ -32,7 +32,7 @@ export interface ConformOptions {
 	readonly limitMs?: number;
 	/** Measures throughput with this engine; not measured when absent. */
 	readonly engine?: Engine;
-	/** Begins the names of all namespaces; two processes that share a server need two. */
+	/** Begins the names of all namespaces; one that was never used before when absent. */
 	readonly prefix?: string;
 	/** How the finding is shown again; a seed and a property are to be filled in. */
 	command?(property: string, seed: number): string;
@@ -60,7 +60,7 @@ export async function conformDriver(plugged: PluggedDriver, options: ConformOpti
 		const skipped = { verdict: "skip" as const, reason: unavailable };
 		return { driver: plugged.name, ...skipped, said: [], cells: [], findings: [], seconds: seconds() };
 	}
-	const subject = new Subject(plugged, options.prefix ?? "conform", options.limitMs ?? DEFAULT_LIMIT_MS, time);
+	const subject = new Subject(plugged, options.prefix ?? uniquePrefix(), options.limitMs ?? DEFAULT_LIMIT_MS, time);
 	options.progress?.(plugged.name, "opens");
 	const probe = await probed(subject);
 	const claimed = subject.claimed(probe.tellsAlarm);

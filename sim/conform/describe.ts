@@ -39,7 +39,6 @@ export function describeDriver(driver: unknown, runner: TestRunner, options: Des
 						...options,
 						properties: [property],
 						runs: options.runs ?? RUNS,
-						prefix: `describe-${process.pid}`,
 					});
 					const broken = result.findings.filter(({ verdict }) => verdict === "fail" || verdict === "fixed");
 					if (broken.length > 0) throw new Error(broken.map(findingText).join("\n\n"));

@@ -29,6 +29,13 @@ export const REAL_TIME: RealTime = {
 	},
 };
 
+let prefixes = 0;
+
+/** What begins the names of namespaces unlike those of anything else under way, now or before. */
+export function uniquePrefix(): string {
+	return `conform-${process.pid}-${Date.now().toString(36)}-${++prefixes}`;
+}
+
 /** Opening may start a whole database. */
 const OPEN_FACTOR = 6;
 const CLEAN_UP_MS = 2_000;
