@@ -8,7 +8,7 @@ export interface DriverFinding {
 	readonly property: string;
 	readonly kind: string;
 	readonly driver: string;
-	readonly verdict: "fail" | "known" | "disputed";
+	readonly verdict: "fail" | "known" | "disputed" | "fixed";
 	/** The seed of the first run that showed it, and how many did. */
 	readonly seed: number;
 	readonly runs: number;
@@ -27,7 +27,7 @@ export interface DriverFinding {
 /** What one property came to on one driver. */
 export interface DriverCell {
 	readonly property: string;
-	readonly verdict: Exclude<Verdict, "invalid" | "fixed">;
+	readonly verdict: Exclude<Verdict, "invalid">;
 	readonly runs: number;
 	/** The sequence that was carried out, as it was drawn, when there was one run. */
 	readonly steps?: readonly string[];
@@ -39,7 +39,7 @@ export interface DriverCell {
 
 export interface DriverResult {
 	readonly driver: string;
-	readonly verdict: Exclude<Verdict, "fixed">;
+	readonly verdict: Verdict;
 	/** Why it was skipped as a whole, or what went wrong with the harness. */
 	readonly reason?: string;
 	/** What it is held to; absent when it was skipped. */
@@ -60,7 +60,7 @@ export interface ConformReport {
 	readonly settings: Readonly<Record<string, string | number | readonly string[]>>;
 	readonly properties: readonly { readonly id: string; readonly claim: string; readonly source: string }[];
 	readonly drivers: readonly DriverResult[];
-	readonly verdict: Exclude<Verdict, "fixed">;
+	readonly verdict: Verdict;
 	readonly exitCode: 0 | 1 | 3;
 	/** Whether it was stopped before its end. */
 	readonly interrupted: boolean;

@@ -15,6 +15,7 @@ const WORDS = {
 	pass: "pass",
 	fail: "FAIL",
 	known: "known",
+	fixed: "FIXED",
 	disputed: "disputed",
 	skip: "skip",
 	invalid: "INVALID",
@@ -29,7 +30,7 @@ export function conformText(report: ConformReport, options: ConformTextOptions =
 	if (options.quiet !== true) {
 		const [only] = report.drivers;
 		if (report.drivers.length === 1 && only !== undefined) parts.push(driverTable(report, only, width, paint));
-		else parts.push(matrixText(report, paint));
+		else parts.push(matrixText(report, width, paint));
 	}
 	parts.push(verdictText(report, width, paint));
 	return `${parts.join("\n\n")}\n`;
@@ -37,7 +38,7 @@ export function conformText(report: ConformReport, options: ConformTextOptions =
 
 function painted(verdict: Word, text: string, paint: Paint): string {
 	if (verdict === "fail" || verdict === "invalid") return paint.red(text);
-	if (verdict === "known" || verdict === "disputed") return paint.yellow(text);
+	if (verdict === "fixed" || verdict === "known" || verdict === "disputed") return paint.yellow(text);
 	return verdict === "pass" ? paint.green(text) : paint.dim(text);
 }
 
@@ -52,8 +53,9 @@ function findingText(finding: DriverFinding, width: number, paint: Paint): strin
 	if (finding.disputed !== undefined) lines.push(wrap(`A matter of reading: ${finding.disputed}`, width, indent));
 	lines.push(wrap(finding.message, width, indent));
 	lines.push(...steps.map((step, i) => wrap(step, width, `${indent}    `, `${indent}${String(i + 1).padStart(2)}  `)));
-	if (!reproducible) lines.push(`${indent}not every time: operations that overlap are a matter of timing`);
-	lines.push(indent + paint.cyan(finding.command));
+	if (!reproducible && steps.length > 0)
+		lines.push(`${indent}not every time: operations that overlap are a matter of timing`);
+	if (finding.command !== "") lines.push(indent + paint.cyan(finding.command));
 	return lines.join("\n");
 }
 
@@ -102,32 +104,85 @@ const SIGNS: Readonly<Record<DriverCell["verdict"], string>> = {
 	pass: "pass",
 	fail: "FAIL",
 	known: "known",
+	fixed: "FIXED",
 	disputed: "disp.",
 	skip: "-",
 };
 
-/** Every driver and property; a part that was not claimed has a star. */
-function matrixText(report: ConformReport, paint: Paint): string {
-	const names = report.properties.map(({ id }) => id.replace(/^storage\./, ""));
-	const column = Math.max(...report.drivers.map(({ driver }) => driver.length), 6) + 2;
-	const widths = names.map((name) => Math.max(name.length, 6) + 1);
-	const header = `${"driver".padEnd(column)}${names.map((name, i) => name.padEnd(widths[i] ?? 0)).join("")}steps/s`;
-	const lines = report.drivers.map((result) => {
-		if (result.cells.length === 0) return `${result.driver.padEnd(column)}${paint.dim(`skip: ${result.reason ?? ""}`)}`;
-		const cells = report.properties.map(({ id }, i) => {
-			const cell = result.cells.find(({ property }) => property === id);
-			const sign = cell === undefined ? "" : SIGNS[cell.verdict] + (cell.unclaimed.length > 0 ? "*" : "");
-			return painted(cell?.verdict ?? "skip", sign.padEnd(widths[i] ?? 0), paint);
-		});
-		const steps = result.stepsPerSecond === undefined ? "" : count(result.stepsPerSecond).padStart(7);
-		return `${result.driver.padEnd(column)}${cells.join("")}${steps}`;
+/** Every driver and property, as many properties beside each other as there is room for; a part that was not claimed has a star. */
+function matrixText(report: ConformReport, width: number, paint: Paint): string {
+	const first = Math.max(...report.drivers.map(({ driver }) => driver.length), 6) + 2;
+	const columns: Column[] = report.properties.map(({ id }) => {
+		const name = id.replace(/^storage\./, "");
+		return {
+			name,
+			width: Math.max(name.length, MOST_OF_A_SIGN) + 2,
+			cellOf(result) {
+				const cell = result.cells.find(({ property }) => property === id);
+				const text = cell === undefined ? "" : signOf(cell);
+				return { text, verdict: cell?.verdict ?? "skip" };
+			},
+		};
 	});
-	return [
-		paint.bold(header),
-		...lines,
-		"",
-		"* in part: the driver does not claim the rest   - skipped: not claimed",
-	].join("\n");
+	if (report.drivers.some(({ stepsPerSecond }) => stepsPerSecond !== undefined)) {
+		columns.push({
+			name: "steps/s",
+			width: 9,
+			cellOf: ({ stepsPerSecond }) => ({
+				text: stepsPerSecond === undefined ? "" : count(stepsPerSecond).padStart(7),
+				verdict: undefined,
+			}),
+		});
+	}
+	const checked = report.drivers.filter(({ cells }) => cells.length > 0);
+	const blocks = inBlocks(columns, width - first).map((block) =>
+		[
+			paint.bold("driver".padEnd(first) + block.map((column) => column.name.padEnd(column.width)).join("")).trimEnd(),
+			...checked.map((result) => {
+				const cells = block.map((column) => {
+					const { text, verdict } = column.cellOf(result);
+					const padded = text.padEnd(column.width);
+					return verdict === undefined ? padded : painted(verdict, padded, paint);
+				});
+				return `${result.driver.padEnd(first)}${cells.join("")}`.trimEnd();
+			}),
+		].join("\n"),
+	);
+	const skipped = report.drivers
+		.filter(({ cells }) => cells.length === 0)
+		.map(({ driver, verdict, reason }) =>
+			wrap(`${driver.padEnd(first)}${WORDS[verdict]}: ${reason ?? ""}`, width, " ".repeat(first), ""),
+		);
+	return [...blocks, ...(skipped.length > 0 ? [skipped.join("\n")] : []), LEGEND].join("\n\n");
+}
+
+/** Whether it was kept, and a star where a part of it was not claimed. */
+function signOf({ verdict, unclaimed }: DriverCell): string {
+	return SIGNS[verdict] + (verdict !== "skip" && unclaimed.length > 0 ? "*" : "");
+}
+
+interface Column {
+	readonly name: string;
+	readonly width: number;
+	cellOf(result: DriverResult): { readonly text: string; readonly verdict: DriverCell["verdict"] | undefined };
+}
+
+const MOST_OF_A_SIGN = 6;
+const LEGEND = "*  in part: the driver does not claim the rest      -  skipped: not claimed";
+
+/** The columns one after the other, in rows that fit. */
+function inBlocks(columns: readonly Column[], width: number): Column[][] {
+	const blocks: Column[][] = [[]];
+	let used = 0;
+	for (const column of columns) {
+		if (used + column.width > width && used > 0) {
+			blocks.push([]);
+			used = 0;
+		}
+		blocks.at(-1)?.push(column);
+		used += column.width;
+	}
+	return blocks;
 }
 
 function verdictText(report: ConformReport, width: number, paint: Paint): string {
@@ -170,7 +225,7 @@ export function conformJunit(report: ConformReport): string {
 		for (const cell of result.cells) {
 			const test = suite.testCase().className(`faultline.storage.${result.driver}`).name(cell.property);
 			const findings = result.findings.filter(({ property }) => property === cell.property);
-			const failed = findings.filter(({ verdict }) => verdict === "fail");
+			const failed = findings.filter(({ verdict }) => verdict === "fail" || verdict === "fixed");
 			if (failed.length > 0) test.failure(failed.map(({ id }) => id).join(", "), cell.verdict);
 			else if (cell.verdict === "skip") test.skipped();
 			const told = findings.map(({ id, verdict, message, command }) => `${verdict}: ${id}\n  ${message}\n  ${command}`);

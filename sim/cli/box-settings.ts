@@ -25,7 +25,8 @@ export function boxSettings(
 		redisUrl: FAULTLINE_REDIS_URL ?? "redis://127.0.0.1:6379",
 		natsUrl: FAULTLINE_NATS_URL ?? "nats://127.0.0.1:4222",
 		packageDirectory: (name, version) => installed(name, version, announce),
-		cleanUp: () => rm(root, { recursive: true, force: true }),
+		// What hangs may still write into it; it is a temporary directory in any case.
+		cleanUp: () => rm(root, { recursive: true, force: true, maxRetries: 3 }).catch(() => {}),
 	};
 }
 

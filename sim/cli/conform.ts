@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { UsageError } from "../../drivers/engine/contract.ts";
 import { loadRivet, NEWEST } from "../../drivers/engine/rivet/engine.ts";
-import { BOX } from "../../drivers/storage/box/index.ts";
+import { BOX, type BoxSettings } from "../../drivers/storage/box/index.ts";
 import { loadDriver } from "../../drivers/storage/load.ts";
 import { conformJunit, conformMarkdown, conformText } from "../../reports/conform.ts";
 import type { ConformReport, DriverResult } from "../../reports/conform-model.ts";
@@ -16,8 +16,11 @@ import {
 	DEFAULT_BUDGET_MS,
 	DEFAULT_LIMIT_MS,
 	DEFAULT_RUNS,
+	withStrayFindings,
 } from "../conform/conform.ts";
+import { knownFailures } from "../conform/known.ts";
 import { reportOf } from "../conform/report.ts";
+import { withStrays } from "../conform/strays.ts";
 import { boxSettings } from "./box-settings.ts";
 import { parseDuration, parseNames, parseRuns, parseSeed, quote } from "./options.ts";
 import { makeReportDirectory, sayWritten, writeFiles } from "./publish.ts";
@@ -139,7 +142,6 @@ async function conform(named: readonly string[], options: Options): Promise<Conf
 		budgetMs: options.for,
 		limitMs: options.limit,
 		...(engine ? { engine: await loadRivet(options.engine) } : {}),
-		prefix: `conform-${process.pid}-${Date.now().toString(36)}`,
 		stopped: () => stopped,
 	};
 	const results: DriverResult[] = [];
@@ -149,7 +151,10 @@ async function conform(named: readonly string[], options: Options): Promise<Conf
 			const command = (property: string, seed: number) =>
 				`pnpm conform ${quote(name)} --property ${property} --seed ${seed}`;
 			const progress = progressLine(silent);
-			results.push(await held(name, settings, { ...shared, command, progress: progress.tell }));
+			const known = knownFailures(name);
+			results.push(
+				await held(name, settings, { ...shared, command, known, progress: progress.tell }, drivers.length === 1),
+			);
 			progress.clear();
 		}
 	} finally {
@@ -167,11 +172,15 @@ async function conform(named: readonly string[], options: Options): Promise<Conf
 	return report;
 }
 
-/** A driver that cannot even be loaded is a result as well when there are others; alone it is wrong usage. */
+/**
+ * What became of one driver. One that cannot be loaded is wrong usage when it is the only one; beside others it is told, and they still
+ * run.
+ */
 async function held(
 	name: string,
-	settings: Parameters<typeof loadDriver>[1],
+	settings: BoxSettings,
 	options: ConformOptions,
+	alone: boolean,
 ): Promise<DriverResult> {
 	const failed = (verdict: "skip" | "invalid", reason: string): DriverResult => ({
 		...{ driver: name, verdict, reason, said: [], cells: [], findings: [], seconds: 0 },
@@ -182,10 +191,18 @@ async function held(
 	} catch (error) {
 		// A store that is not installed here, or not for this machine.
 		if (!(error instanceof UsageError) && BOX.has(name)) return failed("skip", oneLine(error));
-		throw error;
+		if (alone || !(error instanceof UsageError)) throw error;
+		return failed("invalid", error.message);
 	}
+	let during = "opening";
+	const progress = (driver: string, what: string) => {
+		during = what;
+		options.progress?.(driver, what);
+	};
 	try {
-		return await conformDriver(plugged, options);
+		const work = () => conformDriver(plugged, { ...options, progress });
+		const { result, strays } = await withStrays(work, () => during);
+		return withStrayFindings(result, strays);
 	} catch (error) {
 		return failed("invalid", `the suite itself failed: ${error instanceof Error ? error.stack : String(error)}`);
 	}

@@ -230,6 +230,18 @@ program
 		process.exitCode = (await kills(driver, command.optsWithGlobals())).exitCode;
 	});
 
+program
+	.command("new")
+	.description("a storage driver to begin with, which passes pnpm conform as it stands")
+	.argument("<what>", "driver")
+	.argument("[file]", "where to write it (default: my-driver.ts)")
+	.action(async (what: string, file: string | undefined) => {
+		if (what !== "driver")
+			throw new UsageError(`There is nothing new to make of "${what}"; pnpm sim new driver [FILE]`);
+		const { DEFAULT_DRIVER_FILE, newDriver } = await import("./new.ts");
+		newDriver(file ?? DEFAULT_DRIVER_FILE);
+	});
+
 /** Options of a command about several versions; all published ones unless some were named. */
 function versionOptions(command: Command): Record<string, unknown> {
 	const { engine, ...options } = command.optsWithGlobals();

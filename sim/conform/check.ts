@@ -58,6 +58,8 @@ export async function check(
 	};
 	for (; runs < options.runs && failing < MOST_FAILING_RUNS; runs++) {
 		if (options.stopped() || (runs > 0 && now() >= endsAt)) break;
+		// A driver in memory would keep the thread for itself.
+		await subject.time.turn();
 		const seed = options.from + runs;
 		const first = await attempt(property, subject, claimed, seed, { onDrawn });
 		if (first === undefined) continue;
@@ -69,7 +71,8 @@ export async function check(
 		}
 		const shrinking = { kind: first.broke.kind, shrinkMs: options.shrinkMs };
 		const again = await attempt(property, subject, claimed, seed, shrinking);
-		const { sequence, broke } = again ?? first;
+		const shrunk = again === undefined ? first : await dropped(property, subject, claimed, again, options.shrinkMs);
+		const { sequence, broke } = shrunk;
 		found.set(broke.kind, {
 			kind: broke.kind,
 			message: broke.message,
@@ -132,6 +135,43 @@ async function attempt(
 	});
 	if (stray !== undefined) throw stray.error;
 	return last;
+}
+
+/**
+ * The failure without any step that it does not need: fast-check takes steps away from the front, and one behind the last that matters
+ * may stay.
+ */
+async function dropped(
+	property: DriverProperty,
+	subject: Subject,
+	claimed: Claimed,
+	failure: Failure,
+	budgetMs: number,
+): Promise<Failure> {
+	const endsAt = subject.time.now() + budgetMs;
+	let smallest = failure;
+	for (let at = stepsOf(failure.sequence).length - 1; at >= 0 && subject.time.now() < endsAt; at--) {
+		const sequence = withoutStep(smallest.sequence, at);
+		try {
+			await run(property, subject, claimed, sequence);
+		} catch (error) {
+			if (!(error instanceof Break)) throw error;
+			if (error.kind === failure.broke.kind) smallest = { sequence, broke: error };
+		}
+	}
+	return smallest;
+}
+
+/** The steps that a sequence may do without: all of a list, or those of its `commands`. */
+function stepsOf(sequence: unknown): readonly unknown[] {
+	if (Array.isArray(sequence)) return sequence;
+	const { commands } = (sequence ?? {}) as { readonly commands?: unknown };
+	return Array.isArray(commands) ? commands : [];
+}
+
+function withoutStep(sequence: unknown, at: number): unknown {
+	const steps = stepsOf(sequence).filter((_, i) => i !== at);
+	return Array.isArray(sequence) ? steps : { ...(sequence as object), commands: steps };
 }
 
 async function run(property: DriverProperty, subject: Subject, claimed: Claimed, sequence: unknown): Promise<void> {

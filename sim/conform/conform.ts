@@ -12,7 +12,9 @@ import { Host, messageOf } from "../../suites/storage-driver/host.ts";
 import { DRIVER_PROPERTIES } from "../../suites/storage-driver/index.ts";
 import { Break, type Claimed, type DriverMethod, type DriverProperty } from "../../suites/storage-driver/property.ts";
 import { type BreakFound, check } from "./check.ts";
-import { REAL_TIME, type RealTime, Subject } from "./subject.ts";
+import type { KnownFailure } from "./known.ts";
+import type { Stray } from "./strays.ts";
+import { REAL_TIME, type RealTime, Subject, uniquePrefix } from "./subject.ts";
 import { throughput } from "./throughput.ts";
 
 export interface ConformOptions {
@@ -30,12 +32,12 @@ export interface ConformOptions {
 	readonly limitMs?: number;
 	/** Measures throughput with this engine; not measured when absent. */
 	readonly engine?: Engine;
-	/** Begins the names of all namespaces; two processes that share a server need two. */
+	/** Begins the names of all namespaces; one that was never used before when absent. */
 	readonly prefix?: string;
 	/** How the finding is shown again; a seed and a property are to be filled in. */
 	command?(property: string, seed: number): string;
-	/** What is known to be wrong with the driver: ids of findings with what a user loses. */
-	readonly known?: ReadonlyMap<string, string>;
+	/** What is known to be wrong with the driver, by id of the finding. */
+	readonly known?: ReadonlyMap<string, KnownFailure>;
 	/** Told before each property. */
 	progress?(driver: string, what: string): void;
 	/** Whether to end before the next run. */
@@ -45,7 +47,7 @@ export interface ConformOptions {
 
 export const DEFAULT_RUNS = 200;
 export const DEFAULT_BUDGET_MS = 3_000;
-export const DEFAULT_LIMIT_MS = 5_000;
+export const DEFAULT_LIMIT_MS = 10_000;
 export const DEFAULT_SHRINK_MS = 6_000;
 
 /** Holds one driver to its promises. @throws what the harness itself gets wrong, which is no finding. */
@@ -58,7 +60,7 @@ export async function conformDriver(plugged: PluggedDriver, options: ConformOpti
 		const skipped = { verdict: "skip" as const, reason: unavailable };
 		return { driver: plugged.name, ...skipped, said: [], cells: [], findings: [], seconds: seconds() };
 	}
-	const subject = new Subject(plugged, options.prefix ?? "conform", options.limitMs ?? DEFAULT_LIMIT_MS, time);
+	const subject = new Subject(plugged, options.prefix ?? uniquePrefix(), options.limitMs ?? DEFAULT_LIMIT_MS, time);
 	options.progress?.(plugged.name, "opens");
 	const probe = await probed(subject);
 	const claimed = subject.claimed(probe.tellsAlarm);
@@ -73,14 +75,29 @@ export async function conformDriver(plugged: PluggedDriver, options: ConformOpti
 		}
 		if (options.stopped?.() === true) break;
 		options.progress?.(plugged.name, property.id);
-		const { runs, found, lastSteps } = await check(property, subject, claimed, {
+		const checking = {
 			from: options.from ?? 1,
 			runs: property === contract ? 1 : (options.runs ?? DEFAULT_RUNS),
 			budgetMs: options.runs === undefined ? (options.budgetMs ?? DEFAULT_BUDGET_MS) : Number.POSITIVE_INFINITY,
 			shrinkMs: options.shrinkMs ?? DEFAULT_SHRINK_MS,
 			stopped: () => options.stopped?.() === true,
-		});
+		};
+		const { runs, found, lastSteps } = await check(property, subject, claimed, checking);
 		const told = found.map((broke) => findingOf(property, plugged, broke, options));
+		// A single run was asked for by its seed, and says nothing of others.
+		const expected = [...(options.runs === 1 ? [] : (options.known ?? []))].filter(
+			([id]) => id.startsWith(`${property.id}/`) && !told.some((finding) => finding.id === id),
+		);
+		for (const [id, known] of expected) {
+			if (checking.stopped()) break;
+			const again = await check(property, subject, claimed, { ...checking, from: known.seed, runs: 1 });
+			const broke = again.found.find(({ kind }) => id === findingId({ property: property.id, kind }));
+			told.push(
+				broke === undefined
+					? fixed(property, plugged, id, known, options)
+					: findingOf(property, plugged, broke, options),
+			);
+		}
 		findings.push(...told);
 		cells.push({
 			property: property.id,
@@ -155,7 +172,7 @@ function findingOf(
 	{ known, command }: ConformOptions,
 ): DriverFinding {
 	const id = findingId({ property, kind });
-	const reason = known?.get(id);
+	const reason = known?.get(id)?.reason;
 	const verdict = reason !== undefined ? "known" : disputed !== undefined ? "disputed" : "fail";
 	return {
 		...{ id, property, kind, driver, verdict, seed, runs, message, steps, reproducible },
@@ -165,7 +182,42 @@ function findingOf(
 	};
 }
 
-const ORDER = ["skip", "pass", "disputed", "known", "fail"] as const;
+/** The result with what the driver threw where nobody waited for it. */
+export function withStrayFindings(result: DriverResult, strays: readonly Stray[]): DriverResult {
+	if (strays.length === 0) return result;
+	const findings = strays.map(({ kind, message, during }): DriverFinding => {
+		const property = contract.id;
+		return {
+			...{ id: findingId({ property, kind }), property, kind, driver: result.driver, verdict: "fail" },
+			...{ seed: 1, runs: 1, steps: [], reproducible: false },
+			message: `during ${during}, the driver left an error that nobody waited for: ${message}`,
+			command: "",
+		};
+	});
+	const cells = result.cells.map((cell) =>
+		cell.property === contract.id ? { ...cell, verdict: "fail" as const } : cell,
+	);
+	return { ...result, verdict: "fail", cells, findings: [...result.findings, ...findings] };
+}
+
+/** What is listed as known, and its seed shows no longer. */
+function fixed(
+	{ id: property }: DriverProperty,
+	{ name: driver }: Plugged,
+	id: string,
+	{ seed }: KnownFailure,
+	{ command }: ConformOptions,
+): DriverFinding {
+	return {
+		...{ id, property, kind: id.slice(property.length + 1), driver, verdict: "fixed", seed, runs: 0 },
+		message: "It is listed as known, and its seed shows it no longer: take it off the list.",
+		steps: [],
+		reproducible: true,
+		command: command?.(property, seed) ?? "",
+	};
+}
+
+const ORDER = ["skip", "pass", "disputed", "known", "fixed", "fail"] as const;
 
 /** The gravest; `pass` for none. */
 export function worst<V extends (typeof ORDER)[number]>(verdicts: readonly V[]): V | "pass" {

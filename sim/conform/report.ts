@@ -36,6 +36,7 @@ export function reportOf(
 function verdictOf(drivers: readonly DriverResult[], all: boolean): ConformReport["verdict"] {
 	const verdicts = drivers.map(({ verdict }) => verdict);
 	if (verdicts.includes("fail")) return "fail";
+	if (verdicts.includes("fixed")) return "fixed";
 	const unproven =
 		verdicts.includes("invalid") || (all ? verdicts.every((v) => v === "skip") : verdicts.includes("skip"));
 	return unproven ? "invalid" : worst(verdicts.filter((verdict) => verdict !== "invalid"));

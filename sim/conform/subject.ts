@@ -11,6 +11,8 @@ export interface RealTime {
 	now(): number;
 	/** Lets what is under way go on for a moment. */
 	pause(): Promise<void>;
+	/** Lets everything else have its turn: signals, and what answers from outside. */
+	turn(): Promise<void>;
 	/** Calls back after milliseconds, unless the returned function is called before. */
 	after(ms: number, callback: () => void): () => void;
 }
@@ -20,11 +22,19 @@ const PAUSE_MS = 10;
 export const REAL_TIME: RealTime = {
 	now: () => performance.now(),
 	pause: () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS)),
+	turn: () => new Promise((resolve) => setImmediate(resolve)),
 	after(ms, callback) {
 		const timer = setTimeout(callback, ms);
 		return () => clearTimeout(timer);
 	},
 };
+
+let prefixes = 0;
+
+/** What begins the names of namespaces unlike those of anything else under way, now or before. */
+export function uniquePrefix(): string {
+	return `conform-${process.pid}-${Date.now().toString(36)}-${++prefixes}`;
+}
 
 /** Opening may start a whole database. */
 const OPEN_FACTOR = 6;

@@ -20,7 +20,9 @@ export type Command =
 	| { readonly op: "get"; readonly key: Uint8Array }
 	| { readonly op: "list"; readonly prefix: Uint8Array }
 	/** Closes the namespace and opens it anew. */
-	| { readonly op: "reopen" };
+	| { readonly op: "reopen" }
+	/** Begins to close it, sets a key before that has ended, and opens it anew. */
+	| { readonly op: "late-set"; readonly key: Uint8Array; readonly value: Uint8Array };
 
 const drawn = {
 	get: fc.record({ op: fc.constant("get" as const), key: keys }),
@@ -35,6 +37,7 @@ const drawn = {
 	deleteRange: fc.record({ op: fc.constant("deleteRange" as const), start: prefixes, end: prefixes }),
 	list: fc.record({ op: fc.constant("list" as const), prefix: prefixes }),
 	reopen: fc.record({ op: fc.constant("reopen" as const) }),
+	"late-set": fc.record({ op: fc.constant("late-set" as const), key: keys, value: values }),
 };
 
 /** Sequences of the operations named, each as often as its weight says. */
@@ -82,8 +85,10 @@ export function within(key: Uint8Array, start: Uint8Array, end: Uint8Array): boo
 	return Buffer.compare(key, start) >= 0 && Buffer.compare(key, end) < 0;
 }
 
+const READS_AND_LIVES: ReadonlySet<Command["op"]> = new Set(["get", "list", "reopen", "late-set"]);
+
 export function isChange(command: Command): command is Change {
-	return command.op !== "get" && command.op !== "list" && command.op !== "reopen";
+	return !READS_AND_LIVES.has(command.op);
 }
 
 export function tellCommand(command: Command): string {
@@ -106,5 +111,7 @@ export function tellCommand(command: Command): string {
 			return `deleteRange from ${bytesText(command.start)} to ${bytesText(command.end)}`;
 		case "reopen":
 			return "close, and open anew";
+		case "late-set":
+			return `begin to close, set ${bytesText(command.key)} to ${valueText(command.value)}, and open anew`;
 	}
 }

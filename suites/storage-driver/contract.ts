@@ -16,7 +16,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
 export const contract = driverProperty<null>({
 	id: "storage.contract",
 	claim: "The driver opens, has every method, each answers with a promise, and each claim is one that can be tested.",
-	source: "types: EngineDriver, WorkflowMessageDriver; drivers/storage/contract.ts",
+	source: "types: EngineDriver, WorkflowMessageDriver",
 	mutants: ["misses-a-method", "answers-at-once", "claims-what-cannot-be-tested", "throws-at-open", "never-answers"],
 	uses: [],
 	draws: () => fc.constant(null),

@@ -63,9 +63,13 @@ function storeOver(storage: Storage): OrderedStore {
 				.sort((a, b) => compareBytes(a.key, b.key))
 				.slice(0, limit);
 			const entries: StoredEntry[] = [];
-			for (const { name, key } of keys) {
-				const value = await get(name);
-				if (value !== null) entries.push({ key, value });
+			for (let from = 0; from < keys.length; from += TOGETHER) {
+				const page = keys.slice(from, from + TOGETHER);
+				const values = await Promise.all(page.map(({ name }) => get(name)));
+				for (const [i, { key }] of page.entries()) {
+					const value = values[i] ?? null;
+					if (value !== null) entries.push({ key, value });
+				}
 			}
 			return entries;
 		},
@@ -73,6 +77,8 @@ function storeOver(storage: Storage): OrderedStore {
 	};
 }
 
+/** Values read at a time. */
+const TOGETHER = 100;
 /** Hexadecimal digits of one part of a name: file systems allow 255 characters. */
 const PART_DIGITS = 200;
 /** The last part ends with it, so that no name is both a file and a directory. */

@@ -122,7 +122,7 @@ class OrderedDriver implements EngineDriver {
 
 	async close(): Promise<void> {
 		this.#waits.end();
-		await this.#gate.write(() => this.#store.close?.());
+		await this.#gate.end(() => this.#store.close?.());
 	}
 
 	#completable(message: Message): Message {
