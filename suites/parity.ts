@@ -20,7 +20,15 @@ export const sameAnswers: Property = {
 	id: "parity.answers",
 	claim: "A driver answers every operation as the world's own disk does, also when it is opened anew after a crash.",
 	source: "engine: EngineDriver; docs: real-crashes",
-	mutants: [],
+	// Made by the tests of runs on a driver.
+	mutants: [
+		"forgets-a-write",
+		"lists-backwards",
+		"gives-undefined",
+		"throws",
+		"forgets-alarms",
+		"gives-messages-twice",
+	],
 	...ALWAYS,
 	check: (run) => firstDifference(run, "driver.differs", (what) => what.replaceAll(/[. ]/g, "-")),
 };
@@ -29,7 +37,8 @@ export const survivesKills: Property = {
 	id: "storage.durable",
 	claim: "What was acknowledged is there when a namespace is opened anew after its process was killed.",
 	source: "engine: EngineDriver; docs: real-crashes",
-	mutants: [],
+	// Drivers of the tests of kills.
+	mutants: ["late", "torn", "unsynced"],
 	...ALWAYS,
 	check: (run) =>
 		firstDifference(run, "storage.differs", (what) =>

@@ -10,14 +10,14 @@ import { type Explorer, idOf } from "../sim/explore/explorer.ts";
 import { type DrawnKills, drawKills, judgeKills, type KillsOptions } from "../sim/explore/real/kills.ts";
 import type { Loss } from "../sim/explore/real/losses.ts";
 import { Nursery } from "../sim/explore/real/nursery.ts";
-import { powerLossUnder } from "../sim/explore/real/power/power-loss.ts";
+import { powerLossOf } from "../sim/explore/real/power/power-loss.ts";
 import type { Kill } from "../sim/explore/real/real-run.ts";
 import { ownServer } from "../sim/explore/real/servers.ts";
 import { explorerFrom } from "../sim/explore/spec.ts";
 import type { WorldEvents } from "../sim/world/history.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
 import { IN_PROCESSES, PROPERTIES } from "../suites/index.ts";
-import { FILES } from "./support/file-driver.ts";
+import { FILES, fileDriver } from "./support/file-driver.ts";
 
 const ENGINE = "rivet-2.3.19";
 const LIMIT_MS = 60_000;
@@ -28,7 +28,7 @@ const explorer: Explorer = await explorerFrom({
 	programs: ["simple", "queue-loop", "progress"],
 	properties: [...PROPERTIES, ...IN_PROCESSES].map(({ id }) => id),
 });
-const power = await powerLossUnder(FILES);
+const power = await powerLossOf(fileDriver("sound"));
 const nursery = new Nursery(LOADER, typeof power === "string" ? {} : power.environment);
 
 afterAll(async () => {

@@ -12,7 +12,7 @@ import type { Explorer } from "../explore/explorer.ts";
 import { drawKills, judgeKills, type Killed, type KillsOptions, recordKills } from "../explore/real/kills.ts";
 import type { Loss } from "../explore/real/losses.ts";
 import { type Environment, Nursery } from "../explore/real/nursery.ts";
-import { powerLossUnder } from "../explore/real/power/power-loss.ts";
+import { powerLossOf } from "../explore/real/power/power-loss.ts";
 import { type OwnServer, ownServer, SERVERS } from "../explore/real/servers.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { reportOf } from "./explore.ts";
@@ -126,7 +126,7 @@ async function killsOn(name: string, options: KillsCommandOptions, server: Serve
 
 /** What else can be lost with a process, on this machine and with this driver. */
 async function lossesOf(
-	{ driver, source }: DriverHere,
+	{ driver }: DriverHere,
 	server: Server | undefined,
 ): Promise<{
 	readonly losses: readonly Loss[];
@@ -138,7 +138,7 @@ async function lossesOf(
 	if (server?.why !== undefined) return { losses: [], environment: {}, without: `killing the server: ${server.why}` };
 	const claims = claimsOf(driver);
 	if (claims.durability !== "power-loss" || driver.directory === undefined) return { losses: [], environment: {} };
-	const power = await powerLossUnder(source.settings.root);
+	const power = await powerLossOf(driver);
 	if (typeof power === "string") return { losses: [], environment: {}, without: `power loss: ${power}` };
 	return { losses: [power.loss], environment: power.environment };
 }

@@ -11,13 +11,15 @@ import {
 	mkdirSync,
 	readdirSync,
 	readFileSync,
+	realpathSync,
 	renameSync,
 	rmSync,
 	writeFileSync,
 } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { PluggedDriver } from "../../../../drivers/storage/contract.ts";
 import type { Loss } from "../losses.ts";
 
 const SOURCE = fileURLToPath(new URL("./synced.c", import.meta.url));
@@ -30,16 +32,18 @@ export interface PowerLoss {
 	readonly environment: Readonly<Record<string, string>>;
 }
 
-/**
- * @param root directory under which all namespaces have their files.
- * @returns why it cannot be had here, as a text, where it cannot.
- */
-export async function powerLossUnder(root: string): Promise<PowerLoss | string> {
-	if (process.platform !== "linux") return "power loss is simulated on Linux only";
+/** @returns why it cannot be had for this driver here, as a text, where it cannot. */
+export async function powerLossOf(driver: Pick<PluggedDriver, "directory">): Promise<PowerLoss | string> {
+	const directory = driver.directory?.("a");
+	if (directory === undefined) return "the driver does not say where its files are";
+	if (process.platform !== "linux") return "it is simulated on Linux only";
 	const library = await compiled();
-	if (library === undefined) return "power loss is simulated by a library that takes a C compiler (cc)";
+	if (library === undefined) return "it is simulated by a library that takes a C compiler (cc)";
+	// What all namespaces have in common, as the kernel names it.
+	const parent = driver.directory?.("b") === directory ? directory : dirname(directory);
+	mkdirSync(parent, { recursive: true });
+	const root = realpathSync(parent);
 	const copies = `${root}.synced`;
-	mkdirSync(root, { recursive: true });
 	process.once("exit", () => rmSync(copies, { recursive: true, force: true }));
 	return {
 		environment: { LD_PRELOAD: library, FAULTLINE_WATCH: root, FAULTLINE_SYNCED: copies },
@@ -47,7 +51,9 @@ export async function powerLossUnder(root: string): Promise<PowerLoss | string> 
 			name: "power-loss",
 			meaning: "of its files what was synced is left",
 			async afterKill(directory) {
-				if (directory !== undefined) dropUnsynced(directory, join(copies, relative(root, directory)));
+				if (directory === undefined || !existsSync(directory)) return;
+				const files = realpathSync(directory);
+				dropUnsynced(files, join(copies, relative(root, files)));
 			},
 		},
 	};
