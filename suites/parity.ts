@@ -105,12 +105,17 @@ function effectsOf(run: Run): Map<string, number> {
 	return counts;
 }
 
-/** What each fault struck, and how far the effects had come by then. */
+/** What each fault struck, and what had taken place by then; what clients sent meanwhile is up to real time. */
 export function windowsOf(run: Run): string[] {
+	const { events } = run.history;
 	return run.of("fault").map((fault) => {
 		const { kind, window } = fault.data as WorldEvents["fault"];
-		const place = run.history.events.indexOf(fault);
-		const before = run.history.events.slice(0, place).filter((event) => event.kind === "effect");
-		return `${kind} ${window} ${before.map(({ data }) => (data as WorldEvents["effect"]).label).join()}`;
+		const done = events.slice(0, events.indexOf(fault)).flatMap((event) => {
+			if (event.kind === "effect") return [(event.data as WorldEvents["effect"]).label];
+			if (event.kind !== "durable") return [];
+			const { what, mutations } = event.data as WorldEvents["durable"];
+			return what === "queue.append" ? [] : [`${what} ${mutations.length}`];
+		});
+		return `${kind.replace(/\d+/, "")} ${window} behind ${done.join(", ")}`;
 	});
 }
