@@ -203,6 +203,8 @@ export interface Report {
 		readonly avoided?: readonly AvoidedResult[];
 		/** What was searched rather than drawn, a search for each program and way of hosting it. */
 		readonly searches?: readonly SearchResult[];
+		/** What was killed in real processes; absent when nothing was. */
+		readonly kills?: KillsResult;
 	};
 	/** What became of the failures that a corpus keeps, by file; `untried` are those that need what was not chosen. */
 	readonly corpus?: {
@@ -241,6 +243,23 @@ export interface BaselineResult {
 	/** In what the two reports were made differently, and what may therefore read as new or as gone. */
 	readonly warnings: readonly string[];
 	readonly gone: readonly GoneFinding[];
+}
+
+/** What a campaign of real crashes did. */
+export interface KillsResult {
+	/** Processes that were killed before an operation, after it, and in its midst. */
+	readonly before: number;
+	readonly after: number;
+	readonly during: number;
+	/** Of those in the midst, how many operations had taken place when storage was opened anew. */
+	readonly tookPlace: number;
+	/** Durable writes, and messages of clients, that were acknowledged and looked for after each kill. */
+	readonly writes: number;
+	readonly messages: number;
+	/** Runs whose kills struck the same operations as in the world, so that their ends could be compared. */
+	readonly compared: number;
+	/** What was done besides to what was left: power loss, servers killed. */
+	readonly losses: number;
 }
 
 export interface ReplayResult {

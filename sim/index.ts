@@ -1,6 +1,6 @@
 /**
- * The package's entry: what a project imports that keeps reproducers of engine failures among its own tests. `pnpm sim emit`
- * writes such tests; docs/reproducers.md tells how to use them.
+ * The package's entry: what a project imports that keeps reproducers of engine failures among its own tests (docs/reproducers.md), or
+ * holds its own storage driver to what drivers promise (docs/drivers.md).
  */
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../drivers/engine/contract.ts";
@@ -15,8 +15,14 @@ import type { HistoryEvent } from "./world/history.ts";
 import { inMacrotask } from "./world/interpose.ts";
 
 export { UsageError } from "../drivers/engine/contract.ts";
+export type { DriverClaims, EngineDriver, OpenedStorage, PluggedDriver } from "../drivers/storage/contract.ts";
+export { engineDriverOver } from "../drivers/storage/ordered/driver.ts";
+export type { Change, OrderedStore, StoredEntry } from "../drivers/storage/ordered/store.ts";
 export type { Statement } from "../fixtures/generators/statement.ts";
+export type { DriverFinding, DriverResult } from "../reports/conform-model.ts";
 export type { Scenario } from "../suites/scenario.ts";
+export type { ConformOptions } from "./conform/conform.ts";
+export { conform, type DescribeOptions, describeDriver, type TestRunner } from "./conform/describe.ts";
 export type { Fault } from "./world/faults.ts";
 export { HarnessError } from "./world/harness-error.ts";
 export type { HistoryEvent } from "./world/history.ts";

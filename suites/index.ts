@@ -8,6 +8,7 @@ import * as durations from "./durations.ts";
 import * as evolution from "./evolution.ts";
 import * as life from "./life.ts";
 import * as operators from "./operators.ts";
+import * as parity from "./parity.ts";
 import type { Property } from "./property.ts";
 import * as queue from "./queue.ts";
 import * as replay from "./replay.ts";
@@ -64,6 +65,10 @@ export const SUITES: ReadonlyMap<string, readonly Property[]> = new Map([
 ]);
 
 export const PROPERTIES: readonly Property[] = [...SUITES.values()].flat();
+
+/** What is asked besides of runs on a real driver, and of those in real processes. */
+export const ON_DRIVER: readonly Property[] = [parity.sameAnswers];
+export const IN_PROCESSES: readonly Property[] = [parity.survivesKills, parity.sameAnswers, parity.sameEnd];
 
 /** What takes several versions or programs beside each other to judge, and no seed can break: `pnpm sim matrix` does. */
 export const COMPARISONS: readonly Pick<Property, "id" | "claim" | "source" | "mutants">[] = [

@@ -1,17 +1,20 @@
 /** Carries out a scenario on a target, and holds what happened for the properties to judge. */
 import type { Engine } from "../drivers/engine/contract.ts";
 import { Host, type HostState, type Outcome, outlives, type Workload } from "../drivers/engine/host.ts";
-import { observe, type StepRule } from "../drivers/engine/observe.ts";
+import { type Observation, observe, type StepRule } from "../drivers/engine/observe.ts";
 import { render } from "../drivers/engine/render.ts";
-import type { StorageDriver } from "../drivers/storage/contract.ts";
+import type { PluggedDriver, StorageClaims, StorageDriver, WorldStorage } from "../drivers/storage/contract.ts";
 import type { QueuedMessage } from "../drivers/storage/memory/queue.ts";
+import { PluggedStorage } from "../drivers/storage/plugged.ts";
+import { Session } from "../drivers/storage/session.ts";
 import { sample } from "../fixtures/generators/values.ts";
 import type { Program, ProgramInput } from "../fixtures/programs/program.ts";
 import { append } from "../sim/world/collections.ts";
 import type { Fault } from "../sim/world/faults.ts";
 import type { History, HistoryEvent } from "../sim/world/history.ts";
+import type { Process } from "../sim/world/process.ts";
 import type { CrashPoint, WorldState } from "../sim/world/state.ts";
-import { EPOCH_MS, type Stop, World } from "../sim/world/world.ts";
+import { EPOCH_MS, type Limits, type Stop, World } from "../sim/world/world.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** What is under test. */
@@ -86,13 +89,55 @@ export interface ExecuteOptions {
 const DEFAULT_LIMITS = { untilMs: 400 * 86_400_000, maxEvents: 20_000 };
 
 /** The one workflow of a run. */
-const WORKFLOW_ID = "workflow";
+export const WORKFLOW_ID = "workflow";
 
 /**
  * Runs the scenario, from its beginning or from a snapshot of it.
  * @throws HarnessError when something left the world.
  */
 export function execute(scenario: Scenario, program: Program, target: Target, options: ExecuteOptions = {}): Run {
+	const { world, host, begin, limits, finish } = prepare(scenario, program, target, options);
+	return finish(options.from === undefined ? world.run(begin, limits) : world.resume(() => host.recover(), limits));
+}
+
+/**
+ * Runs the scenario from its beginning with every operation of storage carried out on a real driver too, which is opened for it
+ * and removed after it. The run names the world's own disk as its storage: what judges it may run it again in other ways.
+ * @throws HarnessError when something left the world, or when the driver does not answer.
+ */
+export async function executeOn(
+	plugged: { readonly driver: PluggedDriver; readonly namespace: string },
+	scenario: Scenario,
+	program: Program,
+	target: Target,
+	options: Pick<ExecuteOptions, "untilMs"> = {},
+): Promise<Run> {
+	const session = new Session(plugged.driver, plugged.namespace);
+	const storageOf = (world: World, claims: StorageClaims) => new PluggedStorage(world, WORKFLOW_ID, session, claims);
+	const { world, begin, limits, finish } = prepare(scenario, program, target, options, storageOf);
+	try {
+		return finish(await world.runAwaiting(begin, limits));
+	} finally {
+		await session.end();
+	}
+}
+
+interface Prepared {
+	readonly world: World;
+	readonly host: Host;
+	readonly begin: () => void;
+	readonly limits: Limits;
+	readonly finish: (stop: Stop) => Run;
+}
+
+/** A world with a host in it, ready to run. */
+function prepare(
+	scenario: Scenario,
+	program: Program,
+	target: Target,
+	options: ExecuteOptions,
+	storageOf = (world: World, claims: StorageClaims): WorldStorage => target.storage.storage(world, WORKFLOW_ID, claims),
+): Prepared {
 	const { from, onCrashPoint } = options;
 	const stepRules = new Map<string, StepRule>(from?.stepRules);
 	const world: World = new World({
@@ -117,26 +162,9 @@ export function execute(scenario: Scenario, program: Program, target: Target, op
 					},
 				}),
 	});
-	const storage = target.storage.storage(world, WORKFLOW_ID, { atomicBatch: scenario.atomicBatch === true });
-	const { Loop, CriticalError, RollbackError } = target.engine.module;
-	const workload: Workload = {
-		workflowId: WORKFLOW_ID,
-		input: program.startedWith === undefined ? null : sample(program.startedWith),
-		messages: program.inputs ?? [],
-		workflow: (process) => (context, input) => {
-			if (program.startedWith !== undefined)
-				world.note("workflow.input", { value: render(input) } satisfies WorkloadEvents["workflow.input"]);
-			return program.run(observe(context, { world, engine: target.engine, stepRules }), {
-				Loop,
-				CriticalError,
-				RollbackError,
-				call: (label, about) => world.call(process, label, about),
-				delay: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-				nowMs: () => EPOCH_MS + world.nowMs,
-				release: process.id === 1 ? 1 : 2,
-			});
-		},
-	};
+	const storage = storageOf(world, { atomicBatch: scenario.atomicBatch === true });
+	const call: Call = (process, label, about) => world.call(process, label, about);
+	const workload = workloadOf(program, { world, engine: target.engine, stepRules }, call);
 	const host = new Host(world, target.engine, storage, scenario.hosting, workload, from?.host);
 	const { inputs = [] } = program;
 	world.onTask("send", (place) => {
@@ -146,17 +174,13 @@ export function execute(scenario: Scenario, program: Program, target: Target, op
 		world.note("message.acknowledged", { id, name } satisfies ClientEvents["message.acknowledged"]);
 	});
 	const limits = { untilMs: options.untilMs ?? DEFAULT_LIMITS.untilMs, maxEvents: DEFAULT_LIMITS.maxEvents };
-	const stop =
-		from === undefined
-			? world.run(() => {
-					host.start();
-					inputs.forEach(({ atMs }, place) => {
-						world.plan(atMs, "send", place);
-					});
-				}, limits)
-			: world.resume(() => host.recover(), limits);
-
-	return {
+	const begin = () => {
+		host.start();
+		inputs.forEach(({ atMs }, place) => {
+			world.plan(atMs, "send", place);
+		});
+	};
+	const finish = (stop: Stop): Run => ({
 		scenario,
 		target,
 		program,
@@ -174,6 +198,34 @@ export function execute(scenario: Scenario, program: Program, target: Target, op
 		alarms: world.alarms,
 		alternatives: world.alternatives,
 		of: byKind(world.history),
+	});
+	return { world, host, begin, limits, finish };
+}
+
+/** Has something done in the outside world. */
+export type Call = (process: Process, label: string, about: string | undefined) => Promise<number>;
+
+/** What runs, as the engine gets it, told to the history by an observer. */
+export function workloadOf(program: Program, observation: Observation, call: Call): Workload {
+	const { engine, world } = observation;
+	const { Loop, CriticalError, RollbackError } = engine.module;
+	return {
+		workflowId: WORKFLOW_ID,
+		input: program.startedWith === undefined ? null : sample(program.startedWith),
+		messages: program.inputs ?? [],
+		workflow: (process) => (context, input) => {
+			if (program.startedWith !== undefined)
+				world.note("workflow.input", { value: render(input) } satisfies WorkloadEvents["workflow.input"]);
+			return program.run(observe(context, observation), {
+				Loop,
+				CriticalError,
+				RollbackError,
+				call: (label, about) => call(process, label, about),
+				delay: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+				nowMs: () => EPOCH_MS + world.nowMs,
+				release: process.id === 1 ? 1 : 2,
+			});
+		},
 	};
 }
 

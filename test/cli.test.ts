@@ -59,6 +59,10 @@ describe("wrong usage", () => {
 		["a fault that no search makes", ["--explore", "crashes", "--faults", "evict"], /evict is for seeds/],
 		["faults in a search of orders", ["--explore", "schedules", "--faults", "torn"], /leave --faults out/],
 		["a number of seeds for a search", ["--explore", "crashes", "--runs", "5"], /ends when it is exhausted/],
+		["a search on a real driver", ["--explore", "crashes", "--driver", "sqlite"], /a real driver has none/],
+		["a corpus on a real driver", ["--driver", "sqlite", "--corpus", "c"], /leave --corpus out/],
+		["a driver that is not there", ["--driver", "nowhere"], /Unknown driver "nowhere"; choose memory, sqlite/],
+		["kills of what keeps nothing", ["kills", "memory"], /claims to keep nothing beyond its process/],
 		["a search in another process", ["--explore", "crashes", "--doublecheck"], /--explore crashes has none/],
 		[
 			"more shards than searches",

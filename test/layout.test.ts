@@ -16,8 +16,12 @@ const ROOMS: ReadonlyMap<string, readonly RegExp[]> = new Map([
 	["fixtures", [/^sim\/world\//, /^drivers\/[^/]+\/contract\.ts$/]],
 	["suites", [/^sim\/world\//, /^drivers\//, /^fixtures\//, /^reports\/model\.ts$/]],
 	["sim/explore", [/^sim\/world\//, /^drivers\//, /^fixtures\//, /^suites\//, /^reports\/model\.ts$/]],
+	["sim/conform", [/^sim\/world\//, /^drivers\//, /^fixtures\//, /^suites\//, /^reports\/(conform-)?model\.ts$/]],
 	["sim/cli", [/^(sim|drivers|fixtures|suites|reports)\//]],
-	["sim/index.ts", [/^sim\/(world|explore)\//, /^drivers\//, /^fixtures\//, /^suites\//, /^reports\/model\.ts$/]],
+	[
+		"sim/index.ts",
+		[/^sim\/(world|explore|conform)\//, /^drivers\//, /^fixtures\//, /^suites\//, /^reports\/(conform-)?model\.ts$/],
+	],
 	["reports", []],
 ]);
 

@@ -15,7 +15,8 @@ import type { Due } from "../../sim/world/agenda.ts";
 import type { Intervention } from "../../sim/world/faults.ts";
 import { type ErrorFact, errorFact } from "../../sim/world/history.ts";
 import type { Process } from "../../sim/world/process.ts";
-import { EPOCH_MS, type Struck, type World } from "../../sim/world/world.ts";
+import type { Struck, Surroundings } from "../../sim/world/surroundings.ts";
+import { EPOCH_MS } from "../../sim/world/world.ts";
 import type { EngineDriver, Storage } from "../storage/contract.ts";
 import type { Engine, EngineContext, EngineHandle, EngineModule } from "./contract.ts";
 
@@ -148,7 +149,7 @@ export class Host {
 	outcome: Outcome | undefined;
 	revisited = false;
 
-	readonly #world: World;
+	readonly #world: Surroundings;
 	readonly #engine: Engine;
 	readonly #storage: Storage;
 	readonly #hosting: Hosting;
@@ -179,7 +180,14 @@ export class Host {
 	#signal: AbortSignal | undefined;
 
 	/** @param from what the host of the snapshot remembered that this world goes on from. */
-	constructor(world: World, engine: Engine, storage: Storage, hosting: Hosting, workload: Workload, from?: HostState) {
+	constructor(
+		world: Surroundings,
+		engine: Engine,
+		storage: Storage,
+		hosting: Hosting,
+		workload: Workload,
+		from?: HostState,
+	) {
 		this.#world = world;
 		this.#engine = engine;
 		this.#storage = storage;

@@ -5,7 +5,8 @@
  */
 import type * as Rivet from "@rivetkit/workflow-engine";
 import { errorFact } from "../../sim/world/history.ts";
-import { EPOCH_MS, type World } from "../../sim/world/world.ts";
+import type { Surroundings } from "../../sim/world/surroundings.ts";
+import { EPOCH_MS } from "../../sim/world/world.ts";
 import type { Engine, EngineContext } from "./contract.ts";
 import { render } from "./render.ts";
 
@@ -80,7 +81,7 @@ export interface StepRule {
 
 /** What one process life observes with. */
 export interface Observation {
-	readonly world: World;
+	readonly world: Surroundings;
 	readonly engine: Engine;
 	/** The rules of the steps seen, by key; shared by all lives of a run. */
 	readonly stepRules: Map<string, StepRule>;

@@ -9,16 +9,22 @@ import type { DurableQueue } from "./memory/queue.ts";
 
 export type { EngineDriver };
 
-/** Storage of one workflow, inside a world. */
+/** Storage of one workflow, as its host uses it. */
 export interface Storage {
 	/** The driver as one process life sees it. */
 	open(process: Process): EngineDriver;
-	/** The queue as clients and the host see it. */
-	readonly queue: DurableQueue;
+	/** The queue as the host sees it. */
+	readonly queue: Pick<DurableQueue, "watch" | "has" | "awaited" | "waitsOf">;
 	/** The durable alarm, in wall-clock milliseconds, if one is set. */
 	alarm(): number | undefined;
 	/** Clears the alarm, by the host, as it goes off. */
 	clearAlarm(): void;
+}
+
+/** Storage of one workflow, inside a world. */
+export interface WorldStorage extends Storage {
+	/** The queue as clients see it, too. */
+	readonly queue: DurableQueue;
 }
 
 /** What storage claims of itself in a scenario. */
@@ -45,7 +51,7 @@ export class StorageLimitError extends Error {
 export interface StorageDriver {
 	readonly name: string;
 	/** Makes or finds the storage of a workflow in that world. */
-	storage(world: World, workflowId: string, claims?: StorageClaims): Storage;
+	storage(world: World, workflowId: string, claims?: StorageClaims): WorldStorage;
 	/** What a key of a disk table holds, in a few words; `engineKey` reads the keys that the engine chose. */
 	describeKey(table: string, key: string, engineKey: (key: string) => string): string;
 }

@@ -66,19 +66,23 @@ export interface ExploreOptions extends RunOptions, PublishOptions {
 
 /** Seeds of a campaign that says neither how many nor how long; under a minute on two cores of today. */
 export const DEFAULT_RUNS = 15_000;
+/** On a real driver every operation takes real time. */
+const RUNS_ON_DRIVER = 500;
 /** Real milliseconds between two writings of the report while nothing new is found. */
 const WRITE_EVERY_MS = 10_000;
 
 /** Explores, writes the report where it was asked for, and returns it. */
 export async function explore(options: ExploreOptions): Promise<Report> {
 	const exploration = explorationOf(options);
+	if (options.driver !== undefined) refuseOnDriver(options);
 	const { explorer, target, spec } = await prepare({ ...options, ...faultsOf(options, exploration) });
 	const expectations = loadExpectations(target.engine, options.expectations);
 	const baseline = await baselineOf(options, explorer.properties);
 	if (options.report !== undefined) makeReportDirectory(options.report);
 	const keeper = await keeperOf(explorer, options);
 	const searched = await searchedSeed(explorer, exploration);
-	const runs = options.runs ?? (options.for === undefined ? DEFAULT_RUNS : Number.POSITIVE_INFINITY);
+	const usual = options.driver === undefined ? DEFAULT_RUNS : RUNS_ON_DRIVER;
+	const runs = options.runs ?? (options.for === undefined ? usual : Number.POSITIVE_INFINITY);
 	const { shard = WHOLE } = options;
 	const seeds = seedsOf(runs, shard);
 	const works = exploration.kind === "random" ? runs : explorer.programs.length * exploration.modes.length;
@@ -170,7 +174,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 			from: options.from,
 			...{ runs, shard, exploration },
 			...(options.for === undefined ? {} : { forMs: options.for }),
-			workers: { count: options.workers ?? availableParallelism(), spec },
+			...(options.driver === undefined ? { workers: { count: options.workers ?? availableParallelism(), spec } } : {}),
 			expectations,
 			...(baseline === undefined ? {} : { baseline: baseline.known }),
 			...(keeper?.corpus === undefined ? {} : { corpus: keeper.corpus }),
@@ -255,7 +259,7 @@ function identityOf({ name, version }: Target["engine"]): { name: string; versio
  * @param searched what was taken out of the seed whose scenario is searched.
  */
 export function commands(
-	options: Pick<RunOptions, "engine" | "program" | "faults" | "lacking">,
+	options: Pick<RunOptions, "engine" | "driver" | "program" | "faults" | "lacking">,
 	searched?: { readonly avoided?: readonly string[] },
 ): Commands {
 	const drawing = drawingOptions(options);
@@ -275,6 +279,7 @@ function settingsOf(options: ExploreOptions, runs: number, exploration: Explorat
 	return {
 		...(kind === "random" ? { from: options.from, ...(Number.isFinite(runs) ? { runs } : {}) } : {}),
 		...(options.for === undefined ? {} : { forMs: options.for }),
+		...(options.driver === undefined ? {} : { driver: options.driver }),
 		...(options.program === undefined ? {} : { program: options.program }),
 		...(options.suite === undefined ? {} : { suite: options.suite }),
 		...(options.property === undefined ? {} : { property: options.property }),
@@ -318,6 +323,25 @@ function explorationOf(options: ExploreOptions): Exploration {
 		...{ modes, depth: depth ?? DEFAULT_DEPTH },
 		kinds: (faults ?? []).filter((fault) => fault !== "crash"),
 	};
+}
+
+/** @throws UsageError for what cannot be had on a real driver, each with why. */
+function refuseOnDriver(options: ExploreOptions): void {
+	const { explore: kind } = options;
+	if (kind !== "random") {
+		throw new UsageError(
+			`--explore ${kind} goes on from snapshots of the disk, and a real driver has none: leave --driver or --explore out.`,
+		);
+	}
+	const reasons = {
+		doublecheck: "every run on a driver is compared with the world's own disk already",
+		workers: "runs on a driver go one after the other",
+		corpus: "what is kept there runs on the world's own disk",
+		report: "its reproducers run on the world's own disk; --json prints the report",
+	} as const;
+	for (const [name, reason] of Object.entries(reasons)) {
+		if (Reflect.get(options, name) !== undefined) throw new UsageError(`With --driver leave --${name} out: ${reason}.`);
+	}
 }
 
 /** The kinds of fault that must strike, or the result counts for nothing. */

@@ -1,11 +1,14 @@
 /** `pnpm sim list`: what can be chosen. */
 import { REFERENCE } from "../../drivers/engine/load.ts";
 import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
+import { BOX } from "../../drivers/storage/box/index.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { SHAPE_NAMES, shapeOf } from "../../fixtures/generators/shapes.ts";
+import { DRIVER_MUTANTS } from "../../fixtures/mutants/storage-drivers/index.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
 import { wrap } from "../../reports/text.ts";
 import { COMPARISONS, PROPERTIES, SUITES } from "../../suites/index.ts";
+import { DRIVER_PROPERTIES } from "../../suites/storage-driver/index.ts";
 import { FAULT_KINDS, FAULT_MEANINGS, USUAL_FAULTS } from "../explore/draw.ts";
 import { ALL_MUTANTS } from "../explore/gate/deviations.ts";
 
@@ -14,6 +17,8 @@ export function listing() {
 	return {
 		engines: [...PUBLISHED, REFERENCE].map((name) => ({ name, newest: name === NEWEST })),
 		drivers: [{ name: memoryStorage.name }],
+		storageDrivers: [...BOX].map(([name, { summary }]) => ({ name, summary })),
+		storageProperties: DRIVER_PROPERTIES.map(({ id, claim, source, mutants }) => ({ id, claim, source, mutants })),
 		suites: [...SUITES].map(([name, properties]) => ({ name, properties: properties.map(({ id }) => id) })),
 		properties: [...PROPERTIES, ...COMPARISONS].map(({ id, claim, source, mutants }) => ({
 			id,
@@ -29,11 +34,24 @@ export function listing() {
 			summary,
 			killedBy: [...PROPERTIES, ...COMPARISONS].filter(({ mutants }) => mutants.includes(name)).map(({ id }) => id),
 		})),
+		driverMutants: DRIVER_MUTANTS.map(({ name, summary }) => ({ name, summary })),
 	};
 }
 
 export function listText(width: number): string {
-	const { engines, drivers, suites, properties, programs, faults, shapes, mutants } = listing();
+	const {
+		engines,
+		drivers,
+		storageDrivers,
+		storageProperties,
+		suites,
+		properties,
+		programs,
+		faults,
+		shapes,
+		mutants,
+		driverMutants,
+	} = listing();
 	const section = (title: string, rows: readonly (readonly [string, string])[]) => {
 		const column = Math.max(...rows.map(([name]) => name.length)) + 4;
 		return [title, ...rows.map(([name, text]) => row(name, text, column, width))].join("\n");
@@ -49,6 +67,14 @@ export function listText(width: number): string {
 		section(
 			"drivers",
 			drivers.map(({ name }) => [name, "the world's own disk"] as const),
+		),
+		section(
+			"storage drivers, for pnpm conform",
+			storageDrivers.map(({ name, summary }) => [name, summary] as const),
+		),
+		section(
+			"storage properties, for pnpm conform",
+			storageProperties.map(({ id, claim }) => [id, claim] as const),
 		),
 		section(
 			"suites",
@@ -76,6 +102,10 @@ export function listText(width: number): string {
 		section(
 			"mutants",
 			mutants.map(({ name, summary, killedBy }) => [name, `${summary} (${killedBy.join(", ")})`] as const),
+		),
+		section(
+			"mutants of storage drivers",
+			driverMutants.map(({ name, summary }) => [name, summary] as const),
 		),
 	].join("\n\n")}\n`;
 }

@@ -31,6 +31,7 @@ const EXIT_INVALID = 3;
 function withTarget(command: Command): Command {
 	return command
 		.option("--engine <name|path>", 'a published engine, "reference", or the built entry of your own', NEWEST)
+		.option("--driver <name|path>", "a real storage driver, in place of the world's own disk")
 		.option("--program <names>", "only these programs, with commas between", parseNames)
 		.option("--suite <names>", "only the properties of these suites", parseNames)
 		.option("--property <ids>", "only these properties", parseNames)
@@ -268,6 +269,27 @@ async function runCompare(names: readonly string[], command: Command): Promise<v
 	}
 	process.exitCode = await compareCommand(names, command.optsWithGlobals());
 }
+
+program
+	.command("kills")
+	.argument("<driver>", "a driver of the box, or the path of your own")
+	.description("real processes on a real driver, killed around and in the midst of durable writes, and started again")
+	.action(async (driver, _options, command) => {
+		const { kills } = await import("./kills.ts");
+		process.exitCode = (await kills(driver, command.optsWithGlobals())).exitCode;
+	});
+
+program
+	.command("new")
+	.description("a storage driver to begin with, which passes pnpm conform as it stands")
+	.argument("<what>", "driver")
+	.argument("[file]", "where to write it (default: my-driver.ts)")
+	.action(async (what: string, file: string | undefined) => {
+		if (what !== "driver")
+			throw new UsageError(`There is nothing new to make of "${what}"; pnpm sim new driver [FILE]`);
+		const { DEFAULT_DRIVER_FILE, newDriver } = await import("./new.ts");
+		newDriver(file ?? DEFAULT_DRIVER_FILE);
+	});
 
 /** Options of a command about several versions; all published ones unless some were named. */
 function versionOptions(command: Command): Record<string, unknown> {

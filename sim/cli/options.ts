@@ -1,10 +1,15 @@
 /** What the command line asks for, checked: every wrong value is one line that says what would be right. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError } from "commander";
 import { type Engine, type Feature, UsageError } from "../../drivers/engine/contract.ts";
 import { REFERENCE } from "../../drivers/engine/load.ts";
 import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
+import type { BoxSettings } from "../../drivers/storage/box/index.ts";
+import type { PluggedDriver } from "../../drivers/storage/contract.ts";
+import { loadDriver } from "../../drivers/storage/load.ts";
 import {
 	avoidedShapes,
 	type Expectation,
@@ -15,7 +20,7 @@ import {
 import { GENERATED } from "../../fixtures/generators/interpret.ts";
 import { inOrder, shapeOf } from "../../fixtures/generators/shapes.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
-import { PROPERTIES, SUITES } from "../../suites/index.ts";
+import { ON_DRIVER, PROPERTIES, SUITES } from "../../suites/index.ts";
 import type { Property } from "../../suites/property.ts";
 import type { Target } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
@@ -23,12 +28,17 @@ import type { Shard } from "../explore/campaign/shard.ts";
 import { FAULT_KINDS } from "../explore/draw.ts";
 import type { Explorer } from "../explore/explorer.ts";
 import type { Avoid } from "../explore/generate.ts";
+import type { UnderTest } from "../explore/on-driver.ts";
+import type { DriverSource } from "../explore/real/protocol.ts";
 import { type ExplorerSpec, explorerFrom } from "../explore/spec.ts";
 import type { FaultKind } from "../world/faults.ts";
+import { boxSettings } from "./box-settings.ts";
 
 /** Options of every command that runs something, as commander hands them over. */
 export interface RunOptions {
 	readonly engine: string;
+	/** A storage driver of the box, or the module of one; the world's own disk when absent. */
+	readonly driver?: string;
 	readonly program?: readonly string[];
 	readonly suite?: readonly string[];
 	readonly property?: readonly string[];
@@ -137,9 +147,14 @@ export function parseNames(text: string): string[] {
 	return names;
 }
 
-/** What a run needs, made from the options; `spec` is what workers make the same explorer from. @throws UsageError */
+/**
+ * What a run needs, made from the options; `spec` is what workers make the same explorer from.
+ * @param more properties that are asked besides those that were chosen.
+ * @throws UsageError
+ */
 export async function prepare(
 	options: RunOptions,
+	more: readonly Property[] = options.driver === undefined ? [] : ON_DRIVER,
 ): Promise<{ explorer: Explorer; target: Target; spec: ExplorerSpec }> {
 	const names = choosePrograms(options.program);
 	const properties = chooseProperties(options.suite, options.property);
@@ -147,12 +162,12 @@ export async function prepare(
 	const spec = {
 		engine: options.engine,
 		programs: names,
-		properties: properties.map(({ id }) => id),
+		properties: [...properties, ...more].map(({ id }) => id),
 		...(options.faults === undefined ? {} : { faults: options.faults }),
 		...(avoid.shapes.length === 0 ? {} : { avoid }),
 		...(options.lacking === undefined ? {} : { lacking: options.lacking }),
 	};
-	const explorer = await explorerFrom(spec);
+	const explorer = await explorerFrom(spec, await underTest(options));
 	const { target } = explorer;
 	if (explorer.programs.length === 0 && !explorer.generates) {
 		const programs = PROGRAMS.filter(({ name }) => names.includes(name));
@@ -162,6 +177,50 @@ export async function prepare(
 		);
 	}
 	return { explorer, target, spec };
+}
+
+/** The real driver to run on. @throws UsageError when there is none of that name, or when it cannot run here. */
+async function underTest({ driver: name }: RunOptions): Promise<UnderTest | undefined> {
+	if (name === undefined) return undefined;
+	const { driver, prefix } = await driverHere(name);
+	return { driver, prefix };
+}
+
+export interface DriverHere {
+	readonly driver: PluggedDriver;
+	/** Tells the namespaces of this process from those of others. */
+	readonly prefix: string;
+	/** What it takes to find it in another process. */
+	readonly source: DriverSource;
+}
+
+/**
+ * A driver that can run here, with what it was given of this machine; its files are removed when the process ends.
+ * @param elsewhere settings in place of the machine's own, e.g. where a server is, made when the directory is known.
+ */
+export async function driverHere(
+	name: string,
+	elsewhere: (root: string) => Promise<Readonly<Record<string, string>>> = async () => ({}),
+): Promise<DriverHere> {
+	const prefix = `sim-${process.pid}-${Date.now().toString(36)}`;
+	const root = join(tmpdir(), `faultline-${prefix}`);
+	const packages: Record<string, string> = {};
+	const machine = boxSettings(root, (text) => process.stderr.write(`${text}\n`));
+	const given = { ...machine, ...(await elsewhere(root)) };
+	const settings: BoxSettings = {
+		...given,
+		packageDirectory: async (wanted, version) => {
+			const directory = await given.packageDirectory(wanted, version);
+			packages[`${wanted}@${version}`] = directory;
+			return directory;
+		},
+	};
+	process.once("exit", () => rmSync(root, { recursive: true, force: true }));
+	const driver = await loadDriver(name, settings);
+	const why = await driver.unavailable?.();
+	if (why !== undefined) throw new UsageError(`The driver ${name} cannot run here: ${why}`);
+	const { postgresUrl, redisUrl, natsUrl } = given;
+	return { driver, prefix, source: { name, settings: { root, postgresUrl, redisUrl, natsUrl }, packages } };
 }
 
 /** What seeds avoid: what was asked for, or what the list poisons. @throws UsageError for a list with a fault that is none. */
@@ -242,11 +301,14 @@ export function loadMeanings(): Meanings {
 let parsed: { readonly text: string; readonly list: Expectation<Scenario>[] } | undefined;
 
 /** The options that decide what a seed means, as they are typed; without the defaults. */
-export function drawingOptions(options: Pick<RunOptions, "engine" | "program" | "faults" | "lacking">): string {
+export function drawingOptions(
+	options: Pick<RunOptions, "engine" | "driver" | "program" | "faults" | "lacking">,
+): string {
 	const program = options.program === undefined ? "" : ` --program ${options.program.join(",")}`;
 	const faults = options.faults === undefined ? "" : ` --faults ${options.faults.join(",")}`;
 	const lacking = options.lacking === undefined ? "" : ` --lacking ${options.lacking.join(",")}`;
-	return program + faults + lacking + engineOption(options);
+	const driver = options.driver === undefined ? "" : ` --driver ${quote(options.driver)}`;
+	return program + faults + lacking + driver + engineOption(options);
 }
 
 /**

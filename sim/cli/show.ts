@@ -8,7 +8,7 @@ import { story } from "../../reports/story.ts";
 import { type Paint, plural, time, wrap } from "../../reports/text.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { describeDifference } from "../explore/blame.ts";
-import { type CampaignResult, conditionsOf, judgeOne } from "../explore/campaign/campaign.ts";
+import { type CampaignResult, conditionsOf, judgeOne, judgeOneOn } from "../explore/campaign/campaign.ts";
 import { Doublecheck } from "../explore/campaign/doublecheck.ts";
 import { referenceScenario } from "../explore/draw.ts";
 import { type Explorer, idOf, type Judgement } from "../explore/explorer.ts";
@@ -42,6 +42,9 @@ export interface ShowOptions extends RunOptions {
 }
 
 export async function show(options: ShowOptions): Promise<Report> {
+	if (options.driver !== undefined && (options.save !== undefined || options.doublecheck === true)) {
+		throw new UsageError("--save and --doublecheck run on the world's own disk: leave --driver out.");
+	}
 	const { explorer, target } = await prepare(options);
 	const expectations = loadExpectations(target.engine, options.expectations);
 	const startedAt = performance.now();
@@ -56,7 +59,12 @@ export async function show(options: ShowOptions): Promise<Report> {
 			: asDrawn
 				? commandFor(seed, taken.avoided)
 				: commandForScenario(scenario);
-	const judged = await inMacrotask(() => judgeOne(explorer, { scenario, program }, command, expectations));
+	const { onDriver } = explorer;
+	const one = { scenario, program };
+	const judged =
+		onDriver === undefined
+			? await inMacrotask(() => judgeOne(explorer, one, command, expectations))
+			: await judgeOneOn(explorer, onDriver, one, command, expectations);
 	const { judgement } = judged;
 	const shown = options.save === undefined ? undefined : shownFirst(judged, options);
 	const checked = options.doublecheck === true ? await doublechecked(judged) : judged.result;

@@ -24,6 +24,7 @@ import {
 	USUAL_FAULTS,
 } from "./draw.ts";
 import { type Avoid, evolveProgram, generateProgram, kindsFor } from "./generate.ts";
+import { DriverExplorer, type UnderTest } from "./on-driver.ts";
 
 export interface Judgement {
 	readonly run: Run;
@@ -50,6 +51,8 @@ export class Explorer {
 	readonly target: Target;
 	readonly properties: readonly Property[];
 	readonly #space: Space;
+	/** Runs on a real driver, when one is under test. */
+	readonly onDriver: DriverExplorer | undefined;
 	readonly #references = new WeakMap<Program, Map<HostingMode, Run>>();
 
 	/**
@@ -57,6 +60,7 @@ export class Explorer {
 	 * @param faults kinds of fault that plans are made of, `usual` for all usual ones, of which each seed knows a few; a replay is left out where the engine cannot do it.
 	 * @param generated whether programs are generated, too.
 	 * @param avoid shapes that seeds avoid.
+	 * @param under a real driver that seeds are run on.
 	 */
 	constructor(
 		target: Target,
@@ -65,8 +69,10 @@ export class Explorer {
 		faults: ReadonlySet<FaultKind> | "usual" = ORDINARY_FAULTS,
 		generated = false,
 		avoid?: Avoid,
+		under?: UnderTest,
 	) {
 		this.target = target;
+		this.onDriver = under === undefined ? undefined : new DriverExplorer(this, under);
 		this.properties = properties;
 		const kinds = faults === "usual" ? USUAL_FAULTS : faults;
 		this.#space = {
@@ -138,14 +144,19 @@ export class Explorer {
 		return { ...program, inputs: scenario.inputs };
 	}
 
-	/** Runs and judges a scenario. @throws HarnessError when the run left its world. */
-	judge(scenario: Scenario, program: Program, options: Omit<ExecuteOptions, "untilMs"> = {}): Judgement {
+	/** Virtual milliseconds by which a run of the scenario must have come to an end. */
+	limitOf(scenario: Scenario, program: Program): number {
 		const reference = this.reference(program, scenario.hosting.mode);
 		// What an operator sends back takes its time again.
 		const again = scenario.faults.filter(({ kind }) => kind === "recover" || kind === "replay-from").length;
 		// Where the uninterrupted run ended early, this one may sleep through all that the program has.
 		const asleepMs = MOST_ROUNDS * sleepOf(program.statements ?? []);
-		const untilMs = (2 + again) * (reference.endMs + asleepMs) + SLACK_MS * (1 + scenario.faults.length);
+		return (2 + again) * (reference.endMs + asleepMs) + SLACK_MS * (1 + scenario.faults.length);
+	}
+
+	/** Runs and judges a scenario. @throws HarnessError when the run left its world. */
+	judge(scenario: Scenario, program: Program, options: Omit<ExecuteOptions, "untilMs"> = {}): Judgement {
+		const untilMs = this.limitOf(scenario, program);
 		return this.judgeRun(execute(scenario, program, this.target, { ...options, untilMs }));
 	}
 

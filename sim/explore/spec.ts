@@ -7,10 +7,14 @@ import { loadEngine } from "../../drivers/engine/load.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { GENERATED } from "../../fixtures/generators/interpret.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
-import { PROPERTIES } from "../../suites/index.ts";
+import { IN_PROCESSES, ON_DRIVER, PROPERTIES } from "../../suites/index.ts";
+import type { Property } from "../../suites/property.ts";
 import type { FaultKind } from "../world/faults.ts";
 import { Explorer } from "./explorer.ts";
 import type { Avoid } from "./generate.ts";
+import type { UnderTest } from "./on-driver.ts";
+
+const ALL: readonly Property[] = [...new Set([...PROPERTIES, ...ON_DRIVER, ...IN_PROCESSES])];
 
 export interface ExplorerSpec {
 	/** Name of a published engine, or the path of a build. */
@@ -27,12 +31,17 @@ export interface ExplorerSpec {
 	readonly lacking?: readonly Feature[];
 }
 
-/** @throws UsageError when the engine cannot be loaded, or when there is no program or property of a name. */
-export async function explorerFrom(spec: ExplorerSpec): Promise<Explorer> {
+/**
+ * @param under a real driver that the runs are made on.
+ * @throws UsageError when the engine cannot be loaded, or when there is no program or property of a name.
+ */
+export async function explorerFrom(spec: ExplorerSpec, under?: UnderTest): Promise<Explorer> {
 	const { programs, properties, faults, avoid, lacking = [] } = spec;
 	const whole = await loadEngine(spec.engine);
 	const features = new Set([...whole.features].filter((feature) => !lacking.includes(feature)));
-	const target = { engine: lacking.length === 0 ? whole : { ...whole, features }, storage: memoryStorage };
+	const engine = lacking.length === 0 ? whole : { ...whole, features };
+	const storage = under === undefined ? memoryStorage : { ...memoryStorage, name: under.driver.name };
+	const target = { engine, storage };
 	const chosenPrograms = programs
 		.filter((name) => name !== GENERATED)
 		.map((name) => {
@@ -41,7 +50,7 @@ export async function explorerFrom(spec: ExplorerSpec): Promise<Explorer> {
 			return program;
 		});
 	const chosenProperties = properties.map((id) => {
-		const property = PROPERTIES.find((candidate) => candidate.id === id);
+		const property = ALL.find((candidate) => candidate.id === id);
 		if (property === undefined) throw new UsageError(`Unknown property "${id}"; see pnpm sim list.`);
 		return property;
 	});
@@ -52,5 +61,6 @@ export async function explorerFrom(spec: ExplorerSpec): Promise<Explorer> {
 		faults === undefined ? "usual" : new Set(faults),
 		programs.includes(GENERATED),
 		avoid,
+		under,
 	);
 }

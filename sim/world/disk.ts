@@ -48,7 +48,12 @@ export interface Entry {
 	readonly value: Uint8Array;
 }
 
+/** Is told of what was applied: a write, the part of one that reached the disk, or a damage. */
+export type Applied = (mutations: readonly Mutation[], how: "whole" | "part" | "damage") => void;
+
 export class Disk {
+	/** Told of every change, for storage of which this disk is the model. */
+	onApplied: Applied | undefined;
 	readonly #durably: Durably;
 	readonly #remembers: number;
 	readonly #tables = new Map<string, Tree>();
@@ -113,6 +118,7 @@ export class Disk {
 		const apply = (kept: readonly Mutation[]) => {
 			if (this.#remembers > 0) this.#remember(kept);
 			this.#apply(kept);
+			this.onApplied?.(kept, kept === real ? "whole" : "part");
 		};
 		return this.#durably(process, what, real, apply, legal);
 	}
@@ -129,6 +135,7 @@ export class Disk {
 	/** Puts other bytes under a key, as a medium does that decays: nobody wrote them. */
 	damage(table: string, key: string, value: Uint8Array): void {
 		this.#table(table).set(key, value);
+		this.onApplied?.([{ table, key, value }], "damage");
 	}
 
 	/** Every table by name, each with its entries in order. */

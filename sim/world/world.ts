@@ -24,12 +24,13 @@ import {
 } from "./faults.ts";
 import { HarnessError } from "./harness-error.ts";
 import { errorFact, History, type Mutation, type WorldEvents } from "./history.ts";
-import { drain, type Interposer, interpose } from "./interpose.ts";
+import { drain, type Interposer, inMacrotask, interpose } from "./interpose.ts";
 import { Outside } from "./outside.ts";
 import { type PendingOperation, Process } from "./process.ts";
 import { drawInt, drawUuid, type Stream, Streams } from "./random.ts";
 import type { Schedule } from "./schedule.ts";
 import type { CrashPoint, PendingTask, WorldState } from "./state.ts";
+import type { Struck, Surroundings } from "./surroundings.ts";
 import { Timer } from "./timer.ts";
 
 export interface WorldOptions {
@@ -60,9 +61,6 @@ export interface Limits {
 /** Why a run stopped: nothing left to do, or a limit reached. */
 export type Stop = "quiescent" | "time-limit" | "event-limit";
 
-/** Called when a fault has struck, with what it struck. */
-export type Struck = (window: string) => void;
-
 /** Virtual milliseconds by which a schedule of choices may keep an operation waiting. */
 const PATIENCE_MS = 2_000;
 
@@ -76,10 +74,19 @@ const CALL = "call ";
 /** Characters of a key that tell the kind of thing stored under it. */
 const KIND_LENGTH = 2;
 
+/** An event waits for something outside the world. */
+const AWAITS = "awaits";
+
+/** @throws HarnessError when a run that cannot wait was to. */
+function withoutWaiting(stop: Stop | typeof AWAITS): Stop {
+	if (stop !== AWAITS) return stop;
+	throw new HarnessError("awaits", "An event waits for something outside the world; only `runAwaiting` can.");
+}
+
 /** Virtual time 0 on the wall clock. */
 export const EPOCH_MS = Date.UTC(2030, 0, 1);
 
-export class World {
+export class World implements Surroundings {
 	readonly random: Streams;
 	readonly history = new History();
 	readonly disk: Disk;
@@ -122,6 +129,9 @@ export class World {
 	#inherited: number | undefined;
 	/** What remains to be done at the end of the running event. */
 	readonly #atEventEnd: (() => void)[] = [];
+	/** What the running event waits for outside the world, in order, and the answers that it is given after that. */
+	#beyond: (() => Promise<void>)[] = [];
+	#whenBack: (() => void)[] = [];
 	/** What ends the run with an error, once the event that caused it is drained. */
 	#failure: { readonly error: unknown } | undefined;
 
@@ -159,16 +169,44 @@ export class World {
 	run(begin: () => void, limits: Limits): Stop {
 		return interpose(this.#interposer(), () => {
 			this.schedule(this.outside, 0, begin);
-			return this.#loop(limits);
+			return withoutWaiting(this.#loop(limits));
 		});
+	}
+
+	/**
+	 * As `run`, for a world whose events may wait for something real (`beyond`): the run is left for it, with the runtime's own
+	 * globals in place, and entered again when it is done. In the world no time passes meanwhile and nothing else happens.
+	 */
+	async runAwaiting(begin: () => void, limits: Limits): Promise<Stop> {
+		let enter = () => {
+			this.schedule(this.outside, 0, begin);
+			return this.#loop(limits);
+		};
+		for (;;) {
+			const stop = await inMacrotask(() => interpose(this.#interposer(), enter));
+			if (stop !== AWAITS) return stop;
+			for (let work = this.#beyond.shift(); work !== undefined; work = this.#beyond.shift()) await work();
+			enter = () => {
+				this.#comeBack();
+				return this.#loop(limits);
+			};
+		}
 	}
 
 	/** As `run`, for a world made from a snapshot: `begin` is no event but what happens at the instant of the snapshot. */
 	resume(begin: () => void, limits: Limits): Stop {
 		return interpose(this.#interposer(), () => {
 			begin();
-			return this.#loop(limits);
+			return withoutWaiting(this.#loop(limits));
 		});
+	}
+
+	/**
+	 * Has the running event wait for something outside the world, one after the other. What goes wrong there is the caller's to
+	 * keep; what is thrown ends the run.
+	 */
+	beyond(work: () => Promise<void>): void {
+		this.#beyond.push(work);
 	}
 
 	/**
@@ -265,8 +303,10 @@ export class World {
 	 * at the crash. An error thrown by `perform` is the answer too.
 	 *
 	 * `perform` changes the disk and the outside and nothing else: where a crash is foreseen, it is carried out and undone.
+	 * @param answered makes the answer of the result, once all is done that the event waits for beyond the world; what it throws
+	 *   is the answer too.
 	 */
-	operate<T>(process: Process, what: string, perform: () => T): Promise<T> {
+	operate<T>(process: Process, what: string, perform: () => T, answered?: (result: T) => T): Promise<T> {
 		if (!process.alive) return new Promise(() => {});
 		const latency = this.#latency;
 		let delayMs = latency.maxMs === 0 ? 0 : this.#drawMs(latency.minMs, latency.maxMs);
@@ -285,10 +325,12 @@ export class World {
 					result = perform();
 					if (planned !== undefined && process.alive) this.#refuse(planned, "lost-ack", operation, process, what);
 				} catch (error) {
-					this.#answer(process, reject, error);
+					if (this.#beyond.length === 0) this.#answer(process, reject, error);
+					else this.#whenBack.push(() => this.#answer(process, reject, error));
 					return;
 				}
-				this.#answer(process, resolve, result);
+				if (this.#beyond.length === 0) this.#answer(process, resolve, result);
+				else this.#whenBack.push(() => this.#answerLate(process, resolve, reject, result, answered));
 			});
 			due.operation = true;
 		});
@@ -299,14 +341,17 @@ export class World {
 	 * Resolves to how often that label took effect so far, this time included.
 	 */
 	call(process: Process, label: string, about?: string): Promise<number> {
-		return this.operate(process, `${CALL}${label}`, () => {
-			let occurrence = 0;
-			this.#numbered(process, `effect ${label}`, undefined, (n) => {
-				occurrence = this.#others.occur(label);
-				this.#own("effect", { n, label, about, occurrence }, process);
-			});
-			return occurrence;
+		return this.operate(process, `${CALL}${label}`, () => this.effect(process, label, about));
+	}
+
+	/** Has a call take effect now. @returns how often that label took effect so far, this time included. */
+	effect(process: Process, label: string, about?: string): number {
+		let occurrence = 0;
+		this.#numbered(process, `effect ${label}`, undefined, (n) => {
+			occurrence = this.#others.occur(label);
+			this.#own("effect", { n, label, about, occurrence }, process);
 		});
+		return occurrence;
 	}
 
 	/** Lives that have not ended. */
@@ -372,6 +417,25 @@ export class World {
 		else this.schedule(process, this.#drawMs(0, answerMaxMs), () => settle(answer));
 	}
 
+	/** Answers an operation that was carried out beyond the world, too. */
+	#answerLate<T>(
+		process: Process,
+		resolve: (answer: T) => void,
+		reject: (error: unknown) => void,
+		result: T,
+		answered: ((result: T) => T) | undefined,
+	): void {
+		if (!process.alive) return;
+		let answer = result;
+		try {
+			if (answered !== undefined) answer = answered(result);
+		} catch (error) {
+			this.#answer(process, reject, error);
+			return;
+		}
+		this.#answer(process, resolve, answer);
+	}
+
 	/** Lets an operation of a dead process take effect; whether it failed, nobody is left to hear. */
 	#applyLate(operation: PendingOperation): void {
 		try {
@@ -381,8 +445,10 @@ export class World {
 		}
 	}
 
-	#loop(limits: Limits): Stop {
+	/** @returns `AWAITS` when an event waits for something outside the world. */
+	#loop(limits: Limits): Stop | typeof AWAITS {
 		for (;;) {
+			if (this.#beyond.length > 0) return AWAITS;
 			const due = this.#schedule === undefined ? this.#agenda.pop() : this.#popBySchedule(this.#schedule);
 			if (due === undefined) return "quiescent";
 			if (due.run === undefined || !due.process.alive) continue;
@@ -407,8 +473,28 @@ export class World {
 			drain();
 			this.#current = this.outside;
 			if (this.#failure !== undefined) throw this.#failure.error;
+			if (this.#beyond.length > 0) return AWAITS;
 			if (this.#atEventEnd.length > 0) for (const finish of this.#atEventEnd.splice(0)) finish();
 		}
+	}
+
+	/** Goes on with the event that waited: its answers are given as if they had come at once. */
+	#comeBack(): void {
+		const process = this.#due?.process ?? this.outside;
+		this.#current = process;
+		for (const answer of this.#whenBack.splice(0)) {
+			try {
+				answer();
+			} catch (error) {
+				this.#uncaught(process, error);
+			}
+		}
+		drain();
+		this.#current = this.outside;
+		if (this.#failure !== undefined) throw this.#failure.error;
+		// What it asks for now is waited for before the event is over.
+		if (this.#beyond.length > 0) return;
+		for (const finish of this.#atEventEnd.splice(0)) finish();
 	}
 
 	#popBySchedule(schedule: Schedule): Due | undefined {

@@ -30,20 +30,20 @@ export interface Ended {
 	readonly stderr: string;
 }
 
-/** @param meanwhile called once with the process and each piece of standard error, to interfere. */
+/**
+ * @param meanwhile called once with the process and each piece of standard error, to interfere.
+ * @param entry what is run; `pnpm sim` when absent.
+ */
 export function sim(
 	args: readonly string[],
 	meanwhile?: (process: ChildProcess, stderr: string) => void,
+	entry = "sim/cli/main.ts",
 ): Promise<Ended> {
 	return new Promise((resolve, reject) => {
-		const child = spawn(
-			process.execPath,
-			["--import", "./sim/cli/typescript/register.mjs", "sim/cli/main.ts", ...args],
-			{
-				cwd: ROOT,
-				env: { ...process.env, NO_COLOR: "1" },
-			},
-		);
+		const child = spawn(process.execPath, ["--import", "./sim/cli/typescript/register.mjs", entry, ...args], {
+			cwd: ROOT,
+			env: { ...process.env, NO_COLOR: "1" },
+		});
 		children.add(child);
 		let stdout = "";
 		let stderr = "";

@@ -12,28 +12,29 @@ import {
 	MAX_BATCH_BYTES,
 	MAX_BATCH_ENTRIES,
 	NO_CLAIMS,
-	type Storage,
+	type StorageClaims,
 	type StorageDriver,
 	StorageLimitError,
+	type WorldStorage,
 } from "../contract.ts";
 import { DurableQueue, describeQueueKey } from "./queue.ts";
 
 /** Below this many milliseconds an engine may sleep in memory instead of yielding; the package's own figure. */
 const WORKER_POLL_INTERVAL_MS = 100;
-const ALARM = "at";
+export const ALARM = "at";
 
 /** What the medium may do to the engine's entries, and to alarm and queue, whose layout is the driver's own. */
 const UNDIVIDED: ReadonlySet<MediumFault> = new Set(["corrupt"]);
-const INTACT: ReadonlySet<MediumFault> = new Set();
+export const INTACT: ReadonlySet<MediumFault> = new Set();
 
 export const memoryStorage: StorageDriver = {
 	name: "memory",
-	storage(world: World, workflowId: string, { atomicBatch } = NO_CLAIMS): Storage {
-		const tables = { kv: `${workflowId}/kv`, queue: `${workflowId}/queue`, alarm: `${workflowId}/alarm` };
+	storage(world: World, workflowId: string, claims = NO_CLAIMS): WorldStorage {
+		const tables = tablesOf(workflowId);
 		const queue = new DurableQueue(world.disk, tables.queue);
 		return {
 			queue,
-			open: (process) => new MemoryDriver(world, process, tables, queue, atomicBatch),
+			open: (process) => new MemoryDriver(world, process, tables, queue, claims),
 			alarm: () => readAlarm(world.disk, tables.alarm),
 			clearAlarm: () => {
 				world.disk.commit(world.outside, "alarm.fire", [{ table: tables.alarm, key: ALARM, value: null }], {
@@ -48,13 +49,21 @@ export const memoryStorage: StorageDriver = {
 	},
 };
 
-interface Tables {
+/** The tables of a workflow on the disk. */
+export interface Tables {
 	readonly kv: string;
 	readonly queue: string;
 	readonly alarm: string;
 }
 
-function readAlarm(disk: Disk, table: string): number | undefined {
+export function tablesOf(workflowId: string): Tables {
+	return { kv: `${workflowId}/kv`, queue: `${workflowId}/queue`, alarm: `${workflowId}/alarm` };
+}
+
+/** Has a process carry out an operation; the world's own way unless something real goes with it. */
+export type Operate = <T>(process: Process, what: string, perform: () => T) => Promise<T>;
+
+export function readAlarm(disk: Disk, table: string): number | undefined {
 	const stored = disk.get(table, ALARM);
 	return stored === undefined ? undefined : new DataView(stored.buffer, stored.byteOffset).getFloat64(0);
 }
@@ -67,9 +76,18 @@ export class MemoryDriver implements EngineDriver {
 	readonly #process: Process;
 	readonly #tables: Tables;
 	readonly #queue: DurableQueue;
+	readonly #carryOut: Operate | undefined;
 
-	constructor(world: World, process: Process, tables: Tables, queue: DurableQueue, atomicBatch: boolean) {
+	constructor(
+		world: World,
+		process: Process,
+		tables: Tables,
+		queue: DurableQueue,
+		{ atomicBatch }: StorageClaims,
+		operate?: Operate,
+	) {
 		this.atomicBatch = atomicBatch;
+		this.#carryOut = operate;
 		this.#world = world;
 		this.#process = process;
 		this.#tables = tables;
@@ -201,6 +219,7 @@ export class MemoryDriver implements EngineDriver {
 	}
 
 	#operate<T>(what: string, perform: () => T): Promise<T> {
+		if (this.#carryOut !== undefined) return this.#carryOut(this.#process, what, perform);
 		return this.#world.operate(this.#process, what, perform);
 	}
 

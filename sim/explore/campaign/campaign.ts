@@ -11,6 +11,7 @@ import { HarnessError } from "../../world/harness-error.ts";
 import { inMacrotask } from "../../world/interpose.ts";
 import { describeDifference } from "../blame.ts";
 import type { Explorer, Judgement } from "../explorer.ts";
+import type { DriverExplorer } from "../on-driver.ts";
 import { planOptions } from "../plan.ts";
 import type { ExplorerSpec } from "../spec.ts";
 import type { Doublecheck } from "./doublecheck.ts";
@@ -221,6 +222,28 @@ export function judgeOne(
 ): { result: CampaignResult; judgement: Judgement } {
 	const recorder = new Recorder(explorer);
 	const judgement = recorder.takeScenario(scenario, program, undefined);
+	return judgedOne(recorder, judgement, command, expectations);
+}
+
+/** As `judgeOne`, on the real driver under test. */
+export async function judgeOneOn(
+	explorer: Explorer,
+	driver: DriverExplorer,
+	{ scenario, program }: { scenario: Scenario; program: Program },
+	command: string,
+	expectations: readonly Expectation<Scenario>[],
+): Promise<{ result: CampaignResult; judgement: Judgement }> {
+	const recorder = new Recorder(explorer);
+	const judgement = await recorder.takeScenarioOn(driver, scenario, program, undefined);
+	return judgedOne(recorder, judgement, command, expectations);
+}
+
+function judgedOne(
+	recorder: Recorder,
+	judgement: Judgement | undefined,
+	command: string,
+	expectations: readonly Expectation<Scenario>[],
+): { result: CampaignResult; judgement: Judgement } {
 	const tally = recorder.takeOff();
 	if (judgement === undefined) throw new HarnessError("run", tally.problems.join("; "));
 	const show = () => command;

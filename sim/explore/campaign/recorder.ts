@@ -12,9 +12,11 @@ import type { Scenario } from "../../../suites/scenario.ts";
 import { describeFault, type Fault } from "../../world/faults.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import type { WorldEvents } from "../../world/history.ts";
+import { inMacrotask } from "../../world/interpose.ts";
 import type { Schedule } from "../../world/schedule.ts";
 import { describeDifference, firstDifference } from "../blame.ts";
 import { type Explorer, idOf, type Judgement } from "../explorer.ts";
+import type { DriverExplorer } from "../on-driver.ts";
 import { reachable, reachedIn } from "./reached.ts";
 import type { Block } from "./shard.ts";
 import { bothDisputed, isLesser, type Rank, type Shown, Tally, type TallyData } from "./tally.ts";
@@ -68,6 +70,33 @@ export class Recorder {
 		this.takeScenario(scenario, program, seed, avoided);
 	}
 
+	/** As `take`, on the real driver under test. */
+	async takeOn(driver: DriverExplorer, seed: number): Promise<void> {
+		const { scenario, program, avoided } = await inMacrotask(() => this.#explorer.draw(seed));
+		for (const name of avoided) this.#tally.shape(name).avoided++;
+		await this.takeScenarioOn(driver, scenario, program, seed, avoided);
+	}
+
+	/** As `takeScenario`, on the real driver under test; each such run is compared with the same one on the world's own disk. */
+	async takeScenarioOn(
+		driver: DriverExplorer,
+		drawn: Scenario,
+		program: Program,
+		seed: number | undefined,
+		avoided?: readonly string[],
+	): Promise<Judgement | undefined> {
+		const scenario = driver.fitted(drawn);
+		try {
+			const judgement = await driver.judge(scenario, program);
+			this.#tally.counts.rerun++;
+			this.#take(judgement, program, seed, avoided);
+			return judgement;
+		} catch (error) {
+			this.#failed(scenario, program, error);
+			return undefined;
+		}
+	}
+
 	/** @returns how it was judged; undefined when the run left its world, which is then a problem of the campaign. */
 	takeScenario(
 		scenario: Scenario,
@@ -78,11 +107,25 @@ export class Recorder {
 		const judgement = this.#judge(scenario, program);
 		if (judgement === undefined) return undefined;
 		if (seed === undefined || seed % RERUN_EVERY === 0) this.#rerun(judgement, program);
+		this.#take(judgement, program, seed, avoided);
+		return judgement;
+	}
+
+	#take(
+		judgement: Judgement,
+		program: Program,
+		seed: number | undefined,
+		avoided: readonly string[] | undefined,
+	): void {
 		this.#count(judgement, program);
 		// Where nothing is avoided a seed says it all.
 		const taken = this.#explorer.avoided.length === 0 || avoided === undefined ? {} : { avoided };
 		this.#gather(judgement, program, seed === undefined ? {} : { seed, ...taken });
-		return judgement;
+	}
+
+	/** Records a run of a seed that was made elsewhere. */
+	recordSeed(judgement: Judgement, seed: number): void {
+		this.#take(judgement, judgement.run.program, seed, undefined);
 	}
 
 	/** Records a run that a search made. */
@@ -141,10 +184,15 @@ export class Recorder {
 		try {
 			return this.#explorer.judge(scenario, program);
 		} catch (error) {
-			if (!(error instanceof HarnessError)) throw error;
-			this.#tally.problems.add(`seed ${scenario.seed}, program ${program.name}: ${error.message}`);
+			this.#failed(scenario, program, error);
 			return undefined;
 		}
+	}
+
+	/** A run that left its world is a problem of the campaign. */
+	#failed(scenario: Scenario, program: Program, error: unknown): void {
+		if (!(error instanceof HarnessError)) throw error;
+		this.#tally.problems.add(`seed ${scenario.seed}, program ${program.name}: ${error.message}`);
 	}
 
 	#rerun(judgement: Judgement, program: Program): void {

@@ -14,7 +14,7 @@ import {
 	type SearchResult,
 	type Verdict,
 } from "../../../reports/model.ts";
-import { PROPERTIES, SUITES } from "../../../suites/index.ts";
+import { IN_PROCESSES, PROPERTIES, SUITES } from "../../../suites/index.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
 import { generatedResult } from "./reached.ts";
 import { type Counts, type FoundData, isLesser, type Shown, type TallyData } from "./tally.ts";
@@ -212,11 +212,12 @@ function asExample({ seed, program, conditions, message, digest }: Shown, comman
 
 function propertyResults({ checked, counts }: TallyData, findings: readonly Finding[]): PropertyResult[] {
 	const suiteOf = new Map([...SUITES].flatMap(([suite, properties]) => properties.map(({ id }) => [id, suite])));
-	return PROPERTIES.map(({ id, claim, source }) => {
+	const besides = IN_PROCESSES.filter(({ id }) => checked[id] !== undefined);
+	return [...besides, ...PROPERTIES].map(({ id, claim, source }) => {
 		const entry = checked[id] ?? { checked: 0, skipped: { "not selected": counts.runs } };
 		const verdicts = findings.filter(({ property }) => property === id).map(({ verdict }) => verdict);
 		return {
-			...{ id, suite: suiteOf.get(id) ?? "", claim, source },
+			...{ id, suite: suiteOf.get(id) ?? "driver", claim, source },
 			verdict: verdicts.length > 0 ? worst(verdicts) : entry.checked === 0 ? "skip" : "pass",
 			checked: entry.checked,
 			skipped: Object.entries(entry.skipped).map(([reason, runs]) => ({ reason, runs })),

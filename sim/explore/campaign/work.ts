@@ -69,12 +69,25 @@ export async function doWork(
 	onPart: (part: TallyData) => void,
 ): Promise<void> {
 	if ("search" in work) await runSearch(recorder, work, stopped, onPart);
-	else await runBlock(recorder, work, stopped);
+	else await runBlock(recorder, work, stopped, onPart);
 	onPart(recorder.takeOff());
 }
 
-async function runBlock(recorder: Recorder, block: Block, stopped: () => boolean): Promise<void> {
+async function runBlock(
+	recorder: Recorder,
+	block: Block,
+	stopped: () => boolean,
+	onPart: (part: TallyData) => void,
+): Promise<void> {
 	let place = 0;
+	const { onDriver } = recorder.explorer;
+	let partAt = performance.now();
+	while (onDriver !== undefined && place < block.count && !stopped() && !recorder.failed) {
+		await recorder.takeOn(onDriver, block.first + place++ * block.step);
+		if (performance.now() - partAt < PART_MS || recorder.failed) continue;
+		partAt = performance.now();
+		onPart(recorder.takeOff());
+	}
 	while (place < block.count && !stopped() && !recorder.failed) {
 		await inMacrotask(() => {
 			const sliceEnds = performance.now() + SLICE_MS;

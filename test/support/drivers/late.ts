@@ -1,0 +1,4 @@
+/** See file-driver.ts. */
+import { fileDriver } from "../file-driver.ts";
+
+export default fileDriver("late");
