@@ -153,7 +153,7 @@ export class Context implements Rivet.WorkflowContextInterface {
 	async #step<T>(config: Rivet.StepConfig<T>): Promise<T> {
 		const { execution } = this.scope;
 		const refuses = config.rollback !== undefined && !this.#checkpoint && execution.run.rules.needNoCheckpoint !== true;
-		if (refuses) throw execution.mistake(new RollbackCheckpointError());
+		if (refuses) throw execution.mistake(new RollbackCheckpointError(), this.scope);
 		return (await runStep(this, config as Rivet.StepConfig<unknown>)) as T;
 	}
 
@@ -214,7 +214,7 @@ export class Context implements Rivet.WorkflowContextInterface {
 		if (data.done) return;
 		execution.onlyForReal();
 		if (!entry.recorded && (Number.isNaN(asked) || asked === Number.POSITIVE_INFINITY)) {
-			throw execution.mistake(new DurationError(`sleep "${name}"`, asked));
+			throw execution.mistake(new DurationError(`sleep "${name}"`, asked), this.scope);
 		}
 		if (Date.now() < data.deadline) {
 			if (run.rules.moveDeadlines === true) data.deadline = deadline;
@@ -272,7 +272,7 @@ export class Context implements Rivet.WorkflowContextInterface {
 		return this.#operation(async () => {
 			const { block, execution } = this.scope;
 			if (!Number.isInteger(latest) || latest < 1) {
-				throw execution.mistake(new RangeError(`getVersion "${name}": ${latest} is no version`));
+				throw execution.mistake(new RangeError(`getVersion "${name}": ${latest} is no version`), this.scope);
 			}
 			const found = block.entries[this.#next];
 			const isIts = found?.recorded === true && found.data.kind === "version_check" && found.name === name;

@@ -4,7 +4,7 @@
  * what is durable, as after a crash.
  */
 import type * as Rivet from "@rivetkit/workflow-engine";
-import { Context } from "./context.ts";
+import { Context, type Scope } from "./context.ts";
 import { type Cut, finishCut, load } from "./cut.ts";
 import {
 	EvictedError,
@@ -251,8 +251,12 @@ export class Execution {
 		void this.#end(() => this.#resolve({ state: "completed", output: decodeValue(bytes) }));
 	}
 
-	/** A mistake of the program: it fails as it stands, and cannot be caught. @returns what is to be thrown for it. */
-	mistake(error: Error): object {
+	/**
+	 * A mistake of the program: it fails as it stands, and cannot be caught. In a branch that others may beat it ends the branch
+	 * alone. @returns what is to be thrown for it.
+	 */
+	mistake(error: Error, { inRace }: Pick<Scope, "inRace">): object {
+		if (inRace) return error;
 		void this.fail(error);
 		return HALT;
 	}
