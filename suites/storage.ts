@@ -63,7 +63,8 @@ export class StoredHistory {
 		const segments: string[] = [];
 		for (const part of key.split("/")) {
 			const match = /^([\w-]+)(?:\[(\d+)\]|\.([\w-]+))?$/.exec(part);
-			const [, name = "", iteration, branch] = match ?? [];
+			if (match === null) return undefined;
+			const [, name = "", iteration, branch] = match;
 			const segment = this.#segment(name);
 			if (segment === undefined) return undefined;
 			segments.push(segment);

@@ -96,6 +96,12 @@ export class Context implements Rivet.WorkflowContextInterface {
 		return entry;
 	}
 
+	/** When something of this block was completed, among all that may be undone. */
+	order(): number {
+		const { execution, block } = this.scope;
+		return execution.nextOrder(block.entries.slice(this.#next));
+	}
+
 	#diverged(found: Entry, kind: string, name: string): object {
 		const { kind: recorded } = found.data;
 		return this.scope.execution.refuse(
@@ -235,7 +241,7 @@ export class Context implements Rivet.WorkflowContextInterface {
 			const entry = this.enter("rollback_checkpoint", name, () => ({ kind: "rollback_checkpoint", order: 0 }));
 			if (!entry.recorded) {
 				execution.onlyForReal();
-				entry.data.order = execution.nextOrder();
+				entry.data.order = this.order();
 				this.record(entry);
 			}
 			this.#checkpoint = true;

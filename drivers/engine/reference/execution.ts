@@ -225,8 +225,16 @@ export class Execution {
 		if (this.rehearsing) throw HALT;
 	}
 
-	nextOrder(): number {
-		return ++this.#order;
+	/** @param later what is on record behind it in its block already, where a torn batch kept that and lost this. */
+	nextOrder(later: readonly (Entry | undefined)[]): number {
+		let first = Number.POSITIVE_INFINITY;
+		for (const entry of later) {
+			if (entry === undefined) continue;
+			for (const { data } of [entry, ...[...entry.blocks.values()].flatMap((block) => [...entriesOf(block)])]) {
+				if (data.kind === "step" || data.kind === "rollback_checkpoint") first = Math.min(first, data.order || first);
+			}
+		}
+		return first < Number.POSITIVE_INFINITY ? first - 0.5 : ++this.#order;
 	}
 
 	/** Whether something in the block is undone if the workflow fails now. */

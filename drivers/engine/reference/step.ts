@@ -68,7 +68,7 @@ function succeed(context: Context, entry: Entry<StepData>, config: Config, value
 	data.value = value;
 	delete data.retryAt;
 	delete data.error;
-	if (config.rollback !== undefined) data.order = context.scope.execution.nextOrder();
+	if (config.rollback !== undefined) data.order = context.order();
 	if (config.ephemeral !== true || context.scope.execution.run.rules.dropEphemeral !== true) context.record(entry);
 }
 
