@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { inspect } from "node:util";
 import { UsageError } from "../../drivers/engine/contract.ts";
-import { describeKey } from "../../drivers/engine/rivet/keys.ts";
+import { describeKeyOf } from "../../drivers/engine/load.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { findingId } from "../../reports/model.ts";
 import { story } from "../../reports/story.ts";
@@ -150,11 +150,12 @@ const MOST_LANDMARKS = 12;
 const LAST_EVENTS = 8;
 
 /** The story in short: what struck and what led up to the failure. */
-function essence({ events, finding }: Reproducer): string[] {
+function essence({ events, finding, target }: Reproducer): string[] {
 	const remark = findingId(finding);
+	const describe = describeKeyOf(target.engine.name);
 	const options = {
 		width: WIDTH,
-		describeKey: (table: string, key: string) => memoryStorage.describeKey(table, key, describeKey),
+		describeKey: (table: string, key: string) => memoryStorage.describeKey(table, key, describe),
 	};
 	const decoded = events.slice(0, finding.event + 1).map(decodeEvent);
 	const told = decoded

@@ -1,4 +1,5 @@
 /** `pnpm sim list`: what can be chosen. */
+import { REFERENCE } from "../../drivers/engine/load.ts";
 import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { SHAPE_NAMES, shapeOf } from "../../fixtures/generators/shapes.ts";
@@ -12,7 +13,7 @@ import { ALL_MUTANTS } from "../explore/gate/deviations.ts";
 /** Everything there is to choose from, as data. */
 export function listing() {
 	return {
-		engines: PUBLISHED.map((name) => ({ name, newest: name === NEWEST })),
+		engines: [...PUBLISHED, REFERENCE].map((name) => ({ name, newest: name === NEWEST })),
 		drivers: [{ name: memoryStorage.name }],
 		suites: [...SUITES].map(([name, properties]) => ({ name, properties: properties.map(({ id }) => id) })),
 		properties: [...PROPERTIES, ...COMPARISONS].map(({ id, claim, source, mutants }) => ({
@@ -41,7 +42,10 @@ export function listText(width: number): string {
 	return `${[
 		section(
 			"engines",
-			engines.map(({ name, newest }) => [name, newest ? "the default" : ""] as const),
+			engines.map(({ name, newest }) => {
+				if (name === REFERENCE) return [name, "Faultline's own: the executable specification"] as const;
+				return [name, newest ? "the default" : ""] as const;
+			}),
 		),
 		section(
 			"drivers",

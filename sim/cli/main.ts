@@ -29,7 +29,7 @@ const EXIT_INVALID = 3;
 
 function withTarget(command: Command): Command {
 	return command
-		.option("--engine <name|path>", "a published engine, or the built entry of your own", NEWEST)
+		.option("--engine <name|path>", 'a published engine, "reference", or the built entry of your own', NEWEST)
 		.option("--program <names>", "only these programs, with commas between", parseNames)
 		.option("--suite <names>", "only the properties of these suites", parseNames)
 		.option("--property <ids>", "only these properties", parseNames)
@@ -78,6 +78,7 @@ Examples:
   pnpm sim                                explore ${NEWEST}, about a minute
   pnpm sim --seed 42                      that run again, as a story
   pnpm sim --engine ./dist/index.js       your own build, against the known list
+  pnpm sim --engine reference             the executable specification
   pnpm sim --program queue-loop --for 5m  one program for five minutes
   pnpm sim --suite queue --report report  one suite, with files for CI
   pnpm sim --explore crashes --program queue-loop    every crash state, twice

@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { UsageError } from "../../drivers/engine/contract.ts";
 import type { HostingMode } from "../../drivers/engine/host.ts";
+import { REFERENCE } from "../../drivers/engine/load.ts";
 import { PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
 import { matrixMarkdown, matrixText, upgradesText } from "../../reports/matrix.ts";
@@ -62,6 +63,11 @@ export function enginesOf(names: readonly string[] | undefined): readonly string
 	return [...new Set(full)].sort((a, b) => place(a) - place(b));
 }
 
+/** Those of one line, of which a later one goes on from what an earlier one left; the reference keeps its history in its own way. */
+function versionsOf(engines: readonly string[]): readonly string[] {
+	return engines.filter((name) => name !== REFERENCE);
+}
+
 export async function matrix(options: MatrixOptions): Promise<MatrixReport> {
 	const engines = enginesOf(options.engines);
 	const prepared = await Promise.all(engines.map((engine) => prepare({ ...options, engine })));
@@ -107,9 +113,10 @@ export async function matrix(options: MatrixOptions): Promise<MatrixReport> {
 					row: { engine: engine.name, verdict, problems, interrupted, counts, findings, seconds, command },
 				});
 			}
-			if (options.upgrades && engines.length > 1 && !signal.aborted) {
+			const versions = versionsOf(engines);
+			if (options.upgrades && versions.length > 1 && !signal.aborted) {
 				upgrades = await upgradeTable({
-					engines,
+					engines: versions,
 					modes: MODES,
 					downgrades: options.downgrades === true,
 					programs: programsOf(prepared.map(({ explorer }) => explorer)),
@@ -194,7 +201,7 @@ export interface UpgradeOptions extends Pick<MatrixOptions, "engines" | "workers
 
 /** The table of upgrades alone, or one of its runs told. @returns the exit code. */
 export async function upgrade(options: UpgradeOptions): Promise<0 | 1 | 3> {
-	const engines = enginesOf(options.engines);
+	const engines = versionsOf(enginesOf(options.engines));
 	const prepared = await Promise.all(
 		engines.map((engine) =>
 			prepare({ engine, ...(options.program === undefined ? {} : { program: options.program }) }),

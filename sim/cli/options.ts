@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError } from "commander";
 import { type Engine, UsageError } from "../../drivers/engine/contract.ts";
-import { REFERENCE } from "../../drivers/engine/reference/reference.ts";
+import { REFERENCE } from "../../drivers/engine/load.ts";
 import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import {
 	avoidedShapes,

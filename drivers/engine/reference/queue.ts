@@ -32,6 +32,7 @@ export async function receive(
 		if (held === undefined || rules.nextBeforeComplete === true) continue;
 		throw execution.mistake(
 			new Error(`queue "${name}": complete ${held[0]}, which "${held[1]}" took, before taking more`),
+			context.scope,
 		);
 	}
 	const entry = context.enter("message", name, () => ({ kind: "message", completable, removed: false, completed: [] }));
@@ -41,7 +42,7 @@ export async function receive(
 		try {
 			checkedMs(timeout, `the timeout of queue "${name}"`);
 		} catch (error) {
-			throw execution.mistake(error as Error);
+			throw execution.mistake(error as Error, context.scope);
 		}
 		if (rules.removeBeforeMessageRecord === true) await takeUnsafely(context, entry, options, count);
 		else await take(context, entry, options, count);
@@ -66,7 +67,8 @@ async function take(
 	const { data, name } = entry;
 	const { names = [], timeout = Number.POSITIVE_INFINITY } = options;
 	const fromNow = timeout < Number.POSITIVE_INFINITY ? Date.now() + timeout : undefined;
-	const deadline = run.rules.moveDeadlines === true ? fromNow : (data.deadline ?? fromNow);
+	const isOver = data.deadline !== undefined && Date.now() >= data.deadline;
+	const deadline = run.rules.moveDeadlines === true && !isOver ? fromNow : (data.deadline ?? fromNow);
 	let pollMs: number | undefined;
 	for (;;) {
 		const isLate = deadline !== undefined && Date.now() >= deadline;
@@ -192,7 +194,7 @@ export async function send(context: Context, name: string, body: unknown): Promi
 	try {
 		copy = decodeValue(encodeValue(body, `the message "${name}"`));
 	} catch (error) {
-		throw execution.mistake(error as Error);
+		throw execution.mistake(error as Error, context.scope);
 	}
 	// The same place sends under the same id, so that what an earlier life sent and could not record is recognised.
 	const id = run.rules.sendUnderNewId === true ? crypto.randomUUID() : idOf(entry.key);
