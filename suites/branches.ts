@@ -272,7 +272,7 @@ function sleepsOverslept(run: Run): Violation[] {
 				running.delete(key);
 				if (start?.process !== event.process) break;
 				for (const [sleep, { deadlineMs, process }] of asleep) {
-					if (process !== event.process || event.at <= deadlineMs + TOLERANCE_MS || start.at >= deadlineMs) continue;
+					if (process !== event.process || !(event.at > deadlineMs + TOLERANCE_MS) || start.at >= deadlineMs) continue;
 					const race = raceBetween(run, key, sleep);
 					if (race !== undefined) told.add(`${race} ${sleep}`);
 				}

@@ -117,7 +117,9 @@ export const loopPruning: Property = {
 		run.history.events.forEach((event, index) => {
 			stored.apply(event);
 			if (event.kind !== "run.yield" && event.kind !== "run.completed") return;
-			for (const [loop, iterations] of iterationsOf(stored)) {
+			// What may have to be undone outlives its iteration: undoing it takes its record, and its code run through once more.
+			const undoable = [...run.stepRules].flatMap(([key, rule]) => (rule.compensated ? [stored.place(key) ?? ""] : []));
+			for (const [loop, iterations] of iterationsOf(stored, undoable)) {
 				const limit = limits(stored, loop);
 				if (iterations.size > limit) {
 					found.add(
@@ -149,13 +151,16 @@ function prunes(statement: Statement): boolean {
 	return statement.kind === "loop" && statement.prune !== undefined;
 }
 
-/** The iterations stored of each loop, by the place of the loop. */
-function iterationsOf(stored: StoredHistory): Map<string, Set<string>> {
+/** The iterations stored of each loop, by the place of the loop; without those that have one of the places inside. */
+function iterationsOf(stored: StoredHistory, without: readonly string[]): Map<string, Set<string>> {
 	const loops = new Map<string, Set<string>>();
 	for (const place of stored.entries.keys()) {
 		const segments = place.split("/");
 		segments.forEach((segment, i) => {
-			if (segment.startsWith("[")) getOrInsert(loops, segments.slice(0, i).join("/"), () => new Set()).add(segment);
+			if (!segment.startsWith("[")) return;
+			const loop = segments.slice(0, i).join("/");
+			if (without.some((inside) => inside.startsWith(`${loop}/${segment}/`))) return;
+			getOrInsert(loops, loop, () => new Set()).add(segment);
 		});
 	}
 	return loops;

@@ -11,6 +11,7 @@ import type { HistoryEvent, WorldEvents } from "../sim/world/history.ts";
 import { isUnder, losingBranches } from "./messages.ts";
 import { oncePerRun, type Property, type Violation } from "./property.ts";
 import type { Run } from "./run.ts";
+import { StoredHistory } from "./storage.ts";
 
 /** Changes that make code and history tell two stories. */
 const INCOMPATIBLE: ReadonlySet<Change["kind"]> = new Set(["rename", "remove", "reorder", "retype", "insert"]);
@@ -28,6 +29,8 @@ interface Second {
 	readonly place: Place;
 	/** Keys that the first release surely has on record. */
 	readonly recorded: ReadonlySet<string>;
+	/** Whether the end was durable before the second release: an engine may answer from the record, and run no code. */
+	readonly ended: boolean;
 	/** Events of lives of the second release that run the workflow, with their places in the history. */
 	readonly events: readonly (readonly [event: HistoryEvent, index: number])[];
 }
@@ -42,8 +45,9 @@ const secondOf = oncePerRun((run: Run): Second | undefined => {
 	const losers = losingBranches(run);
 	const events: [HistoryEvent, number][] = [];
 	const revisits = new Set<number>();
-	/** What was answered, and is on record with the next flush at the latest. */
-	const answered = new Set<string>();
+	/** Answers that need not be durable: they tell nothing that a replay could not tell again. The disk knows which are. */
+	const late = new Set<string>();
+	const stored = new StoredHistory(run);
 	let ended = false;
 	run.history.events.forEach((event, index) => {
 		// An end that was durable before its process learnt of it is no matter of code any more.
@@ -52,19 +56,21 @@ const secondOf = oncePerRun((run: Run): Second | undefined => {
 			revisits.add(event.process);
 		}
 		if (event.process > 1 && !revisits.has(event.process)) events.push([event, index]);
-		if (event.process !== 1) return;
-		if (event.kind === "run.yield") for (const key of answered) recorded.add(key);
+		if (event.process > 1) return;
+		stored.apply(event);
 		if (!RETURNS.has(event.kind)) return;
 		const { key } = event.data as { key: string };
 		// What a lost branch recorded may have been cleared away since.
 		if (isUnder(key, losers)) return;
-		answered.add(key);
-		// These need not be durable before they answer: they tell nothing that a replay could not tell again.
-		const isLate = event.kind === "sleep.return" || event.kind === "checkpoint.return";
-		if (isLate || (event.kind === "step.return" && run.stepRules.get(key)?.ephemeral === true)) return;
-		for (const before of answered) recorded.add(before);
+		if (event.kind === "sleep.return" || event.kind === "checkpoint.return") late.add(key);
+		// An ephemeral step is on record with the next flush only.
+		else if (event.kind !== "step.return" || run.stepRules.get(key)?.ephemeral !== true) recorded.add(key);
 	});
-	return ended ? undefined : { place, recorded, events };
+	for (const key of late) {
+		const place = stored.place(key);
+		if (place === undefined || stored.entries.has(place)) recorded.add(key);
+	}
+	return { place, recorded, events, ended };
 });
 
 function recordsEnd(run: Run, { kind, data }: HistoryEvent): boolean {
@@ -152,7 +158,7 @@ function isRefusal({ kind, data }: HistoryEvent, { at }: Change): boolean {
 /** What shows that the second release went past the change in that block, and where; undefined when nothing does. */
 function wentOn(
 	run: Run,
-	{ events, recorded }: Second,
+	{ events, recorded, ended }: Second,
 	change: Change,
 	block: string,
 ): readonly [what: string, event: number] | undefined {
@@ -185,8 +191,9 @@ function wentOn(
 			const fresh = after.filter((key) => !recorded.has(key)).map((key) => at(key));
 			const [first] = fresh.filter((found) => found !== undefined).sort((a, b) => a[1] - b[1]);
 			if (first !== undefined) return told(first, `${(first[0].data as { key: string }).key} ran after it`);
+			const ran = events.some(([{ kind }]) => GOES_ON.has(kind) || kind === "threw");
 			return told(
-				block === "" ? events.find(([{ kind }]) => kind === "run.completed") : undefined,
+				block === "" && (ran || !ended) ? events.find(([{ kind }]) => kind === "run.completed") : undefined,
 				"the run completed",
 			);
 		}

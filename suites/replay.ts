@@ -94,7 +94,10 @@ function againstMeaning(run: Run): Violation[] {
 	if (meant === undefined) return [];
 	const { outcome } = run;
 	// What cannot be kept may be refused; how, replay.values-round-trip tells.
-	if (outcome.status === "failed" && outcome.error.name === REFUSAL && holdsUnkeepable(run)) return [];
+	const refused =
+		(outcome.status === "failed" && outcome.error.name === REFUSAL) ||
+		run.of("threw").some(({ data }) => (data as ProbeEvents["threw"]).error.name === REFUSAL);
+	if (refused && holdsUnkeepable(run)) return [];
 	const { events, meaning } = meant;
 	const allowed = meaning.outcome;
 	const event = run.history.events.length - 1;

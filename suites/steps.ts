@@ -223,6 +223,8 @@ interface Failure {
 	readonly process: number;
 	/** Writes of that process since; one may have been under way when the step failed. */
 	writes: number;
+	/** Whether a later step began, whose call to the outside then tells of the failure as a record does. */
+	followed: boolean;
 	onRecord: boolean;
 	/** Whether a process ended without asking in the meantime. */
 	interrupted: boolean;
@@ -281,6 +283,7 @@ export const terminalSticks: Property = {
 						caught: event.kind === "step.caught",
 						process: event.process,
 						writes: 0,
+						followed: false,
 						onRecord: false,
 						interrupted: false,
 					});
@@ -298,6 +301,11 @@ export const terminalSticks: Property = {
 						failure.onRecord ||= failure.writes > 1;
 					}
 					break;
+				case "effect":
+					for (const failure of failures.values()) {
+						failure.onRecord ||= failure.followed && failure.process === event.process;
+					}
+					break;
 				case "run.yield":
 					for (const failure of failures.values()) failure.onRecord ||= failure.process === event.process;
 					break;
@@ -313,7 +321,14 @@ export const terminalSticks: Property = {
 				case "body.start": {
 					const { key } = event.data as ProbeEvents["body.start"];
 					const failure = failures.get(key);
-					if (failure === undefined) break;
+					if (failure === undefined) {
+						// Of branches side by side, another may have gone on; and a body that is late may call by itself.
+						if (run.program.parallel === true) break;
+						for (const told of failures.values()) {
+							told.followed ||= told.process === event.process && told.how !== "timeout";
+						}
+						break;
+					}
 					failures.delete(key);
 					if (!failure.onRecord) break;
 					violations.push({

@@ -1,6 +1,6 @@
 /**
  * What the disk holds of a history, read off the durable writes of a run: shared by what judges growth and remains. Places in
- * storage are paths of numbers that stand for names; the observer's keys are translated into them.
+ * storage are paths of names, or of numbers that stand for them; the observer's keys are translated into them.
  */
 import type { HistoryEvent, WorldEvents } from "../sim/world/history.ts";
 import type { Run } from "./run.ts";
@@ -53,32 +53,32 @@ export class StoredHistory {
 		this.placeOf.set(id, place);
 	}
 
+	/** What stands for a name in a place: its number, or the name where no table of names is kept. */
+	#segment(name: string): string | undefined {
+		return this.#numbers.size === 0 ? name : this.#numbers.get(name)?.toString();
+	}
+
 	/** Where an observer's key is stored; undefined when its names are not stored, or cannot be told from what joins them. */
 	place(key: string): string | undefined {
 		const segments: string[] = [];
 		for (const part of key.split("/")) {
 			const match = /^([\w-]+)(?:\[(\d+)\]|\.([\w-]+))?$/.exec(part);
-			const [, name = "", iteration, branch] = match ?? [];
-			const number = this.#segment(name);
-			if (number === undefined) return undefined;
-			segments.push(number);
-			if (iteration !== undefined) segments.push(`[${number} ${iteration}]`);
+			if (match === null) return undefined;
+			const [, name = "", iteration, branch] = match;
+			const segment = this.#segment(name);
+			if (segment === undefined) return undefined;
+			segments.push(segment);
+			if (iteration !== undefined) segments.push(`[${segment} ${iteration}]`);
 			if (branch === undefined) continue;
-			const branchSegment = this.#segment(branch);
-			if (branchSegment === undefined) return undefined;
-			segments.push(branchSegment);
+			const ofBranch = this.#segment(branch);
+			if (ofBranch === undefined) return undefined;
+			segments.push(ofBranch);
 		}
 		return segments.join("/");
 	}
 
 	/** Whether the last name of a place is that one. */
 	ends(place: string, name: string): boolean {
-		const segment = this.#segment(name);
-		return segment !== undefined && place.split("/").at(-1) === segment;
-	}
-
-	/** What stands for a name in places: its number, or the name itself where an engine keeps no list of names. */
-	#segment(name: string): string | undefined {
-		return this.#numbers.size === 0 ? name : this.#numbers.get(name)?.toString();
+		return place.split("/").at(-1) === this.#segment(name);
 	}
 }

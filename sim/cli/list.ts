@@ -4,6 +4,7 @@ import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import { BOX } from "../../drivers/storage/box/index.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
 import { SHAPE_NAMES, shapeOf } from "../../fixtures/generators/shapes.ts";
+import { CATCHES } from "../../fixtures/mutants/catches.ts";
 import { DRIVER_MUTANTS } from "../../fixtures/mutants/storage-drivers/index.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
 import { wrap } from "../../reports/text.ts";
@@ -32,7 +33,7 @@ export function listing() {
 		mutants: ALL_MUTANTS.map(({ name, summary }) => ({
 			name,
 			summary,
-			killedBy: [...PROPERTIES, ...COMPARISONS].filter(({ mutants }) => mutants.includes(name)).map(({ id }) => id),
+			killedBy: [...new Set(CATCHES.filter(({ mutant }) => mutant === name).map(({ property }) => property))],
 		})),
 		driverMutants: DRIVER_MUTANTS.map(({ name, summary }) => ({ name, summary })),
 	};
@@ -101,7 +102,9 @@ export function listText(width: number): string {
 		]),
 		section(
 			"mutants",
-			mutants.map(({ name, summary, killedBy }) => [name, `${summary} (${killedBy.join(", ")})`] as const),
+			mutants.map(
+				({ name, summary, killedBy }) => [name, `${summary} (${killedBy.join(", ") || "seen by nobody"})`] as const,
+			),
 		),
 		section(
 			"mutants of storage drivers",

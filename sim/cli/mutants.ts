@@ -6,7 +6,8 @@ import { UsageError } from "../../drivers/engine/contract.ts";
 import { referenceEngine } from "../../drivers/engine/reference/reference.ts";
 import { loadRivet, NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
-import { CATCHES, type Catch } from "../../fixtures/mutants/catches.ts";
+import type { Catch } from "../../fixtures/mutants/catch.ts";
+import { CATCHES } from "../../fixtures/mutants/catches.ts";
 import { formatKills, type Kill, parseKills, rowOf } from "../../fixtures/mutants/kills.ts";
 import {
 	exitCodeOf,

@@ -201,7 +201,7 @@ function branch(
 				try {
 					bytes = encodeValue(value, `branch "${data.name}" of ${entry.data.kind} "${entry.name}"`);
 				} catch (error) {
-					execution.mistake(error as Error);
+					if (execution.mistake(error as Error, inner.scope) !== HALT) end("failed", { error: recordOf(error) });
 					return;
 				}
 				end("completed", { value: bytes });

@@ -96,6 +96,12 @@ export class Context implements Rivet.WorkflowContextInterface {
 		return entry;
 	}
 
+	/** When something of this block was completed, among all that may be undone. */
+	order(): number {
+		const { execution, block } = this.scope;
+		return execution.nextOrder(block.entries.slice(this.#next));
+	}
+
 	#diverged(found: Entry, kind: string, name: string): object {
 		const { kind: recorded } = found.data;
 		return this.scope.execution.refuse(
@@ -153,7 +159,7 @@ export class Context implements Rivet.WorkflowContextInterface {
 	async #step<T>(config: Rivet.StepConfig<T>): Promise<T> {
 		const { execution } = this.scope;
 		const refuses = config.rollback !== undefined && !this.#checkpoint && execution.run.rules.needNoCheckpoint !== true;
-		if (refuses) throw execution.mistake(new RollbackCheckpointError());
+		if (refuses) throw execution.mistake(new RollbackCheckpointError(), this.scope);
 		return (await runStep(this, config as Rivet.StepConfig<unknown>)) as T;
 	}
 
@@ -214,7 +220,7 @@ export class Context implements Rivet.WorkflowContextInterface {
 		if (data.done) return;
 		execution.onlyForReal();
 		if (!entry.recorded && (Number.isNaN(asked) || asked === Number.POSITIVE_INFINITY)) {
-			throw execution.mistake(new DurationError(`sleep "${name}"`, asked));
+			throw execution.mistake(new DurationError(`sleep "${name}"`, asked), this.scope);
 		}
 		if (Date.now() < data.deadline) {
 			if (run.rules.moveDeadlines === true) data.deadline = deadline;
@@ -235,7 +241,7 @@ export class Context implements Rivet.WorkflowContextInterface {
 			const entry = this.enter("rollback_checkpoint", name, () => ({ kind: "rollback_checkpoint", order: 0 }));
 			if (!entry.recorded) {
 				execution.onlyForReal();
-				entry.data.order = execution.nextOrder();
+				entry.data.order = this.order();
 				this.record(entry);
 			}
 			this.#checkpoint = true;
@@ -272,7 +278,7 @@ export class Context implements Rivet.WorkflowContextInterface {
 		return this.#operation(async () => {
 			const { block, execution } = this.scope;
 			if (!Number.isInteger(latest) || latest < 1) {
-				throw execution.mistake(new RangeError(`getVersion "${name}": ${latest} is no version`));
+				throw execution.mistake(new RangeError(`getVersion "${name}": ${latest} is no version`), this.scope);
 			}
 			const found = block.entries[this.#next];
 			const isIts = found?.recorded === true && found.data.kind === "version_check" && found.name === name;

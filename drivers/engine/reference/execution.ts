@@ -4,7 +4,7 @@
  * what is durable, as after a crash.
  */
 import type * as Rivet from "@rivetkit/workflow-engine";
-import { Context } from "./context.ts";
+import { Context, type Scope } from "./context.ts";
 import { type Cut, finishCut, load } from "./cut.ts";
 import {
 	EvictedError,
@@ -225,8 +225,16 @@ export class Execution {
 		if (this.rehearsing) throw HALT;
 	}
 
-	nextOrder(): number {
-		return ++this.#order;
+	/** @param later what is on record behind it in its block already, where a torn batch kept that and lost this. */
+	nextOrder(later: readonly (Entry | undefined)[]): number {
+		let first = Number.POSITIVE_INFINITY;
+		for (const entry of later) {
+			if (entry === undefined) continue;
+			for (const { data } of [entry, ...[...entry.blocks.values()].flatMap((block) => [...entriesOf(block)])]) {
+				if (data.kind === "step" || data.kind === "rollback_checkpoint") first = Math.min(first, data.order || first);
+			}
+		}
+		return first < Number.POSITIVE_INFINITY ? first - 0.5 : ++this.#order;
 	}
 
 	/** Whether something in the block is undone if the workflow fails now. */
@@ -251,8 +259,12 @@ export class Execution {
 		void this.#end(() => this.#resolve({ state: "completed", output: decodeValue(bytes) }));
 	}
 
-	/** A mistake of the program: it fails as it stands, and cannot be caught. @returns what is to be thrown for it. */
-	mistake(error: Error): object {
+	/**
+	 * A mistake of the program: it fails as it stands, and cannot be caught. In a branch that others may beat it ends the branch
+	 * alone. @returns what is to be thrown for it.
+	 */
+	mistake(error: Error, { inRace }: Pick<Scope, "inRace">): object {
+		if (inRace) return error;
 		void this.fail(error);
 		return HALT;
 	}

@@ -77,14 +77,14 @@ function outcomeOf(context: Context, name: string, result: unknown): { over: boo
 		if ("continue" in result) return { over: false, value: (result as { state?: unknown }).state };
 	}
 	const message = `Loop "${name}": an iteration returns Loop.continue(state), Loop.break(value), or nothing`;
-	throw context.scope.execution.mistake(new TypeError(message));
+	throw context.scope.execution.mistake(new TypeError(message), context.scope);
 }
 
 function keepable(context: Context, value: unknown, name: string): Uint8Array {
 	try {
 		return encodeValue(value, `loop "${name}"`);
 	} catch (error) {
-		throw context.scope.execution.mistake(error as Error);
+		throw context.scope.execution.mistake(error as Error, context.scope);
 	}
 }
 

@@ -32,6 +32,7 @@ export async function receive(
 		if (held === undefined || rules.nextBeforeComplete === true) continue;
 		throw execution.mistake(
 			new Error(`queue "${name}": complete ${held[0]}, which "${held[1]}" took, before taking more`),
+			context.scope,
 		);
 	}
 	const entry = context.enter("message", name, () => ({ kind: "message", completable, removed: false, completed: [] }));
@@ -41,7 +42,7 @@ export async function receive(
 		try {
 			checkedMs(timeout, `the timeout of queue "${name}"`);
 		} catch (error) {
-			throw execution.mistake(error as Error);
+			throw execution.mistake(error as Error, context.scope);
 		}
 		if (rules.removeBeforeMessageRecord === true) await takeUnsafely(context, entry, options, count);
 		else await take(context, entry, options, count);
@@ -193,7 +194,7 @@ export async function send(context: Context, name: string, body: unknown): Promi
 	try {
 		copy = decodeValue(encodeValue(body, `the message "${name}"`));
 	} catch (error) {
-		throw execution.mistake(error as Error);
+		throw execution.mistake(error as Error, context.scope);
 	}
 	// The same place sends under the same id, so that what an earlier life sent and could not record is recognised.
 	const id = run.rules.sendUnderNewId === true ? crypto.randomUUID() : idOf(entry.key);

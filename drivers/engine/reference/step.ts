@@ -29,7 +29,7 @@ export async function runStep(context: Context, config: Config): Promise<unknown
 		attemptsHere++;
 		if (!strand.alive) break;
 		if ("value" in attempt) {
-			const value = keepable(context, attempt.value, config.name);
+			const value = await keepable(context, entry, attempt.value);
 			succeed(context, entry, config, value);
 			if (rules.giveTheObjectItself === true) {
 				if (config.ephemeral !== true) await context.flush();
@@ -46,11 +46,19 @@ export async function runStep(context: Context, config: Config): Promise<unknown
 	return data.value === undefined ? undefined : decodeValue(data.value);
 }
 
-function keepable(context: Context, value: unknown, name: string): Uint8Array {
+/** What cannot be kept is no use to try again: in a branch that only ends itself, that is on record first. */
+async function keepable(context: Context, entry: Entry<StepData>, value: unknown): Promise<Uint8Array> {
+	const { execution, inRace } = context.scope;
 	try {
-		return encodeValue(value, `step "${name}"`);
+		return encodeValue(value, `step "${entry.name}"`);
 	} catch (error) {
-		throw context.scope.execution.mistake(error as Error);
+		if (inRace) {
+			entry.data.status = "failed";
+			entry.data.error = recordOf(error);
+			context.record(entry);
+			await context.flush();
+		}
+		throw execution.mistake(error as Error, context.scope);
 	}
 }
 
@@ -60,7 +68,7 @@ function succeed(context: Context, entry: Entry<StepData>, config: Config, value
 	data.value = value;
 	delete data.retryAt;
 	delete data.error;
-	if (config.rollback !== undefined) data.order = context.scope.execution.nextOrder();
+	if (config.rollback !== undefined) data.order = context.order();
 	if (config.ephemeral !== true || context.scope.execution.run.rules.dropEphemeral !== true) context.record(entry);
 }
 
@@ -129,12 +137,14 @@ function isRetriedTimeout(attempt: Attempt, config: Config): boolean {
 function stepError(entry: Entry<StepData>): Error {
 	const { name, data } = entry;
 	const record = data.error as ErrorRecord;
+	// A value that was refused is no failure that a program may catch.
+	if (data.failure === undefined) return errorOf(record);
 	return errorOf(record, {
 		source: "step",
 		name,
 		blame: record.blame ?? [entry.key],
 		step: {
-			kind: data.failure as StepFailure,
+			kind: data.failure,
 			stepName: name,
 			attempts: data.attempts,
 			error: { name: record.name, message: record.message },

@@ -4,10 +4,12 @@
  */
 import type { Budgets } from "../../../fixtures/costs/budgets.ts";
 import { GENERATED } from "../../../fixtures/generators/interpret.ts";
-import { CATCHES, type Catch } from "../../../fixtures/mutants/catches.ts";
+import type { Catch } from "../../../fixtures/mutants/catch.ts";
+import { CATCHES } from "../../../fixtures/mutants/catches.ts";
 import { GROUNDS } from "../../../fixtures/mutants/grounds.ts";
 import { type Kill, rowOf } from "../../../fixtures/mutants/kills.ts";
 import type { Mutant } from "../../../fixtures/mutants/mutant.ts";
+import { UNSEEN } from "../../../fixtures/mutants/reference.ts";
 import { PROGRAMS } from "../../../fixtures/programs/index.ts";
 import type { Program } from "../../../fixtures/programs/program.ts";
 import type { MutantResult } from "../../../reports/model.ts";
@@ -20,7 +22,7 @@ import { getOrInsert } from "../../world/collections.ts";
 import { inMacrotask } from "../../world/interpose.ts";
 import { Explorer } from "../explorer.ts";
 import { huntCost, huntUpgrade } from "./comparisons.ts";
-import { ALL_MUTANTS } from "./deviations.ts";
+import { ALL_MUTANTS, REFERENCE_MUTANTS } from "./deviations.ts";
 import { Ground, type Hunted, hunt } from "./hunt.ts";
 
 /** Seeds for a hunt that is not on record. */
@@ -178,19 +180,29 @@ async function followed(hunt: Generator<void, Hunted>, signal: AbortSignal): Pro
 /** Whatever is missing between properties, mutants, catches and the record, a sentence each; nothing when the gate is whole. */
 export function gaps(kills: readonly Kill[]): string[] {
 	const properties = [...PROPERTIES, ...COMPARISONS];
-	const named = new Set(properties.flatMap(({ id, mutants }) => mutants.map((mutant) => `${id} ${mutant}`)));
-	const hunted = new Set(CATCHES.map(({ property, mutant }) => `${property} ${mutant}`));
-	const rows = new Set(CATCHES.map(rowOf));
-	const missing = (from: ReadonlySet<string>, all: ReadonlySet<string>) => [...from].filter((row) => !all.has(row));
+	const named = properties.flatMap(({ id, mutants }) => mutants.map((mutant) => `${id} kills ${mutant}`));
+	const hunted = CATCHES.map(rowIn);
+	// Rules of the reference engine are named by the catches alone, and those that nothing can tell of by their reasons.
+	const rules = new Set(REFERENCE_MUTANTS.map(({ name }) => name));
+	const byProperty = CATCHES.filter(({ mutant }) => !rules.has(mutant)).map(rowIn);
+	const sought = new Set(CATCHES.map(({ mutant }) => mutant));
+	const without = (some: readonly string[], all: readonly string[]) => some.filter((row) => !all.includes(row));
 	return [
-		...properties.filter(({ mutants }) => mutants.length === 0).map(({ id }) => `${id} names no mutant.`),
-		...ALL_MUTANTS.filter(({ name }) => !properties.some(({ mutants }) => mutants.includes(name))).map(
-			({ name }) => `${name} is named by no property.`,
+		...properties
+			.filter(({ id }) => !CATCHES.some(({ property }) => property === id))
+			.map(({ id }) => `${id} kills nothing.`),
+		...ALL_MUTANTS.filter(({ name }) => !sought.has(name) && !(name in UNSEEN)).map(
+			({ name }) => `Nobody hunts ${name}.`,
 		),
-		...missing(named, hunted).map((row) => `No catch says how ${row.replace(" ", " kills ")}.`),
-		...missing(hunted, named).map((row) => `${row.replace(" ", " does not name ")}, though a catch says so.`),
-		...kills
-			.filter((kill) => !rows.has(rowOf(kill)))
-			.map((kill) => `On record is ${rowOf(kill)}, which no catch says.`),
+		...Object.keys(UNSEEN)
+			.filter((name) => !rules.has(name) || sought.has(name))
+			.map((name) => `${name} is said to be unseen, and is not.`),
+		...without(named, hunted).map((row) => `No catch says how ${row}.`),
+		...without(byProperty, named).map((row) => `A catch says that ${row}, which the property does not name.`),
+		...without(kills.map(rowOf), CATCHES.map(rowOf)).map((row) => `On record is ${row}, which no catch says.`),
 	];
+}
+
+function rowIn({ property, mutant }: Catch): string {
+	return `${property} kills ${mutant}`;
 }
