@@ -5,6 +5,7 @@ import type { HistoryEvent, WorldEvents } from "../sim/world/history.ts";
 import { EPOCH_MS } from "../sim/world/world.ts";
 import { replayFailure } from "./meant.ts";
 import { isUnder } from "./messages.ts";
+import { unclearNames } from "./names.ts";
 import type { Property, Violation } from "./property.ts";
 import type { Run } from "./run.ts";
 
@@ -196,6 +197,7 @@ export const replayFromClean: Property = {
 	followsOperators: true,
 	mutants: ["engine-replays-and-keeps-metadata"],
 	needs: ["replayFrom"],
+	skips: unclearNames,
 	check(run, reference) {
 		const { events } = run.history;
 		const violations: Violation[] = [];
@@ -329,7 +331,9 @@ class ProgramOrder {
 
 	constructor(run: Run, target: RecordedEntry, records: readonly RecordedEntry[], before: number) {
 		this.#run = run;
-		this.#events = run.history.events.slice(0, before);
+		// What came before an earlier replay was in another order, if code changed meanwhile.
+		const again = run.history.events.findLastIndex(({ kind }, index) => index < before - 1 && kind === "run.again");
+		this.#events = run.history.events.slice(Math.max(0, again), before);
 		this.#branches = run
 			.of("branches.call")
 			.map(({ data }) => data as ProbeEvents["branches.call"])
