@@ -149,7 +149,9 @@ function failureBefore(run: Run, before: number): Failure {
 	const branches = run.of("branches.call").find(({ data }) => (data as ProbeEvents["branches.call"]).key === key);
 	const under = keys.filter((other) => isUnder(other, [key]) && run.stepRules.has(other));
 	const failures = new Map<string, number>();
+	const threw = new Set<string>();
 	for (const { kind, data } of events) {
+		if (kind === "threw") threw.add((data as ProbeEvents["threw"]).key);
 		if (kind !== "body.end") continue;
 		const { key, error } = data as ProbeEvents["body.end"];
 		if (error !== undefined) failures.set(key, (failures.get(key) ?? 0) + 1);
@@ -169,7 +171,9 @@ function failureBefore(run: Run, before: number): Failure {
 		exhaustedAndCaught: (operation === undefined ? [] : [...failures])
 			.filter(([step, count]) => count > (run.stepRules.get(step)?.maxRetries ?? DEFAULT_MAX_RETRIES))
 			.map(([step]) => step)
-			.filter((step) => step !== key && !steps.includes(step)),
+			.filter((step) => step !== key && !steps.includes(step))
+			// What failed a branch in an earlier life failed it all the same.
+			.filter((step) => !isUnder(step, [key]) || !threw.has(step)),
 		broken: error === undefined ? undefined : replayFailure(error),
 	};
 }
