@@ -205,7 +205,7 @@ export function conformMarkdown(report: ConformReport): string {
 		if (result.cells.length === 0) return [result.driver, ...names.map(() => ""), `skipped: ${result.reason ?? ""}`];
 		const cells = report.properties.map(({ id }) => {
 			const cell = result.cells.find(({ property }) => property === id);
-			return cell === undefined ? "" : SIGNS[cell.verdict] + (cell.unclaimed.length > 0 ? "\\*" : "");
+			return cell === undefined ? "" : signOf(cell).replace("*", "\\*");
 		});
 		return [result.driver, ...cells, result.stepsPerSecond === undefined ? "" : count(result.stepsPerSecond)];
 	});
