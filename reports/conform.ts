@@ -168,7 +168,7 @@ interface Column {
 }
 
 const MOST_OF_A_SIGN = 6;
-const LEGEND = "*  in part: the driver does not claim the rest      -  skipped: not claimed";
+const LEGEND = "*  in part: the rest is not claimed, or tested by pnpm sim kills   -  not claimed";
 
 /** The columns one after the other, in rows that fit. */
 function inBlocks(columns: readonly Column[], width: number): Column[][] {
