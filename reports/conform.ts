@@ -192,7 +192,9 @@ function verdictText(report: ConformReport, width: number, paint: Paint): string
 	const invalid = report.drivers.filter(({ verdict }) => verdict === "invalid");
 	const lines = invalid.map(({ driver, reason }) => wrap(`${driver}: ${reason ?? "invalid"}`, width, "  ", ""));
 	if (checked === 0) lines.push(...skipped.map(({ driver, reason }) => wrap(`${driver}: ${reason}`, width, "  ", "")));
-	const said = `${plural(checked, "driver")} held to ${report.properties.length === 1 ? "1 property" : `${report.properties.length} properties`} in ${plural(runs, "run")}, ${Math.round(report.seconds)} s`;
+	const tried = new Set(report.drivers.flatMap(({ cells }) => cells.map(({ property }) => property))).size;
+	const properties = tried === 1 ? "1 property" : `${tried} properties`;
+	const said = `${plural(checked, "driver")} held to ${properties} in ${plural(runs, "run")}, ${Math.round(report.seconds)} s`;
 	const ended = report.interrupted ? "; stopped before the end" : "";
 	lines.push(`${painted(report.verdict, WORDS[report.verdict], paint)}: ${said}${ended}`);
 	return lines.join("\n");
