@@ -71,7 +71,7 @@ const program = new Command("pnpm conform")
 			.argParser(parseDuration)
 			.default(DEFAULT_LIMIT_MS, seconds(DEFAULT_LIMIT_MS)),
 	)
-	.option("--engine <name|path>", "whose steps a second are counted", NEWEST)
+	.option("--engine <name|path>", "whose steps are counted for the throughput", NEWEST)
 	.option("--no-throughput", "do not measure how fast the engine runs on it")
 	.option("--report <dir>", "write the report there: JSON, JUnit, text, and a table in Markdown")
 	.option("--json", "print the report as JSON and nothing else")
