@@ -168,7 +168,7 @@ interface Column {
 }
 
 const MOST_OF_A_SIGN = 6;
-const LEGEND = "*  in part: the driver does not claim the rest      -  skipped: not claimed";
+const LEGEND = "*  in part: the rest is not claimed, or tested by pnpm sim kills   -  not claimed";
 
 /** The columns one after the other, in rows that fit. */
 function inBlocks(columns: readonly Column[], width: number): Column[][] {
@@ -192,7 +192,9 @@ function verdictText(report: ConformReport, width: number, paint: Paint): string
 	const invalid = report.drivers.filter(({ verdict }) => verdict === "invalid");
 	const lines = invalid.map(({ driver, reason }) => wrap(`${driver}: ${reason ?? "invalid"}`, width, "  ", ""));
 	if (checked === 0) lines.push(...skipped.map(({ driver, reason }) => wrap(`${driver}: ${reason}`, width, "  ", "")));
-	const said = `${plural(checked, "driver")} held to ${report.properties.length === 1 ? "1 property" : `${report.properties.length} properties`} in ${plural(runs, "run")}, ${Math.round(report.seconds)} s`;
+	const tried = new Set(report.drivers.flatMap(({ cells }) => cells.map(({ property }) => property))).size;
+	const properties = tried === 1 ? "1 property" : `${tried} properties`;
+	const said = `${plural(checked, "driver")} held to ${properties} in ${plural(runs, "run")}, ${Math.round(report.seconds)} s`;
 	const ended = report.interrupted ? "; stopped before the end" : "";
 	lines.push(`${painted(report.verdict, WORDS[report.verdict], paint)}: ${said}${ended}`);
 	return lines.join("\n");
@@ -205,7 +207,7 @@ export function conformMarkdown(report: ConformReport): string {
 		if (result.cells.length === 0) return [result.driver, ...names.map(() => ""), `skipped: ${result.reason ?? ""}`];
 		const cells = report.properties.map(({ id }) => {
 			const cell = result.cells.find(({ property }) => property === id);
-			return cell === undefined ? "" : SIGNS[cell.verdict] + (cell.unclaimed.length > 0 ? "\\*" : "");
+			return cell === undefined ? "" : signOf(cell).replace("*", "\\*");
 		});
 		return [result.driver, ...cells, result.stepsPerSecond === undefined ? "" : count(result.stepsPerSecond)];
 	});

@@ -258,8 +258,8 @@ export interface KillsResult {
 	readonly messages: number;
 	/** Runs whose kills struck the same operations as in the world, so that their ends could be compared. */
 	readonly compared: number;
-	/** What was done besides to what was left: power loss, servers killed. */
-	readonly losses: number;
+	/** What was lost besides, by name, and how often: `power-loss`, `server`, `cut`. */
+	readonly losses: Readonly<Record<string, number>>;
 }
 
 export interface ReplayResult {

@@ -21,8 +21,13 @@ export type { Change, OrderedStore, StoredEntry } from "../drivers/storage/order
 export type { Statement } from "../fixtures/generators/statement.ts";
 export type { DriverFinding, DriverResult } from "../reports/conform-model.ts";
 export type { Scenario } from "../suites/scenario.ts";
-export type { ConformOptions } from "./conform/conform.ts";
-export { conform, type DescribeOptions, describeDriver, type TestRunner } from "./conform/describe.ts";
+export {
+	conform,
+	type DescribeOptions,
+	describeDriver,
+	type HoldOptions,
+	type TestRunner,
+} from "./conform/describe.ts";
 export type { Fault } from "./world/faults.ts";
 export { HarnessError } from "./world/harness-error.ts";
 export type { HistoryEvent } from "./world/history.ts";

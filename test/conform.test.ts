@@ -2,9 +2,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createStorage, type Storage } from "unstorage";
 import { afterAll, describe, expect, test } from "vitest";
 import { BOX } from "../drivers/storage/box/index.ts";
 import { memoryDriver } from "../drivers/storage/box/memory.ts";
+import { UNSTORAGE_CLAIMS, unstorageStorage } from "../drivers/storage/box/unstorage.ts";
 import type { PluggedDriver } from "../drivers/storage/contract.ts";
 import { loadDriver } from "../drivers/storage/load.ts";
 import { plug } from "../drivers/storage/plug.ts";
@@ -48,6 +50,21 @@ describe("in the box", () => {
 		},
 		LIMIT_MS,
 	);
+
+	test("any unstorage store, through the adapter, keeps what unstorage claims", async () => {
+		const stores = new Map<string, Storage>();
+		const plugged: PluggedDriver = {
+			name: "unstorage-memory",
+			claims: UNSTORAGE_CLAIMS,
+			async open(namespace) {
+				const store = stores.get(namespace) ?? createStorage();
+				stores.set(namespace, store);
+				// Memory is gone once it is disposed of.
+				return unstorageStorage(changed(store, { dispose: async () => {} }));
+			},
+		};
+		expect(await conformDriver(plugged, { runs: 5 })).toMatchObject({ verdict: "pass", findings: [] });
+	});
 
 	test("the published InMemoryDriver breaks what it is known to break, and nothing else", async () => {
 		const known = knownFailures("rivet-memory");
@@ -160,6 +177,12 @@ describe("plugged without a change", () => {
 			/deleted-key-still-there: .*\n +1 {2}set .*\n +2 {2}delete .*\(seed \d+\)/s,
 		);
 		await tests.find(({ name }) => name.startsWith("storage.limits"))?.run();
+	});
+
+	test("as data, of the properties that are named", async () => {
+		const { cells } = await conform(memoryDriver(), { properties: ["storage.batch"], runs: 3 });
+		expect(cells).toMatchObject([{ property: "storage.batch", verdict: "pass", runs: 3 }]);
+		await expect(conform(memoryDriver(), { properties: ["storage.speed"] })).rejects.toThrow(/Unknown property/);
 	});
 });
 

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { loadDriver } from "../drivers/storage/load.ts";
+import { killsText } from "../reports/kills.ts";
+import type { Report } from "../reports/model.ts";
 import { LOADER } from "../sim/cli/options.ts";
 import { referenceScenario } from "../sim/explore/draw.ts";
 import { type Explorer, idOf } from "../sim/explore/explorer.ts";
@@ -164,6 +166,28 @@ test.skipIf(typeof server === "string")(
 	},
 	LIMIT_MS,
 );
+
+test("what a campaign did is told in a few lines", () => {
+	const kills = { before: 3, after: 2, during: 5, tookPlace: 1, writes: 40, messages: 1, compared: 7 };
+	const told = (losses: Record<string, number>, ids: readonly string[]) =>
+		killsText(
+			{
+				counts: { runs: 8 },
+				findings: ids.map((id) => ({ id, property: "storage.durable" })),
+			} as unknown as Report,
+			{ ...kills, losses },
+			200,
+		).split("\n");
+	expect(told({}, [])).toEqual([
+		"8 runs, 10 process lives killed: 3 before an operation, 2 after one, 5 in its midst, of which 1 had taken place",
+		"40 durable writes and 1 message were acknowledged, and all were there after every kill",
+		"7 runs could be compared with the world, since the same operations were struck",
+	]);
+	expect(told({ "power-loss": 4 }, ["storage.durable/x"]).slice(1, 3)).toEqual([
+		"lost besides: what was not synced 4 times",
+		"acknowledged and not there any more: see storage.durable/x",
+	]);
+});
 
 test("a seed is the same kills each time, of a program that takes no long time", async () => {
 	const options = await optionsFor("sqlite");

@@ -1,7 +1,7 @@
 /** `pnpm conform`: storage drivers held to their promises, in the box or by path. */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../../drivers/engine/contract.ts";
 import { loadEngine } from "../../drivers/engine/load.ts";
 import { NEWEST } from "../../drivers/engine/rivet/engine.ts";
@@ -9,6 +9,7 @@ import { BOX, type BoxSettings } from "../../drivers/storage/box/index.ts";
 import { loadDriver } from "../../drivers/storage/load.ts";
 import { conformJunit, conformMarkdown, conformText } from "../../reports/conform.ts";
 import type { ConformReport, DriverResult } from "../../reports/conform-model.ts";
+import { wrap } from "../../reports/text.ts";
 import { DRIVER_PROPERTIES } from "../../suites/storage-driver/index.ts";
 import type { DriverProperty } from "../../suites/storage-driver/property.ts";
 import {
@@ -48,11 +49,12 @@ interface Options {
 }
 
 const names = [...BOX.keys()];
+const seconds = (ms: number) => `${ms / 1_000}s`;
 
 const program = new Command("pnpm conform")
 	.description(
-		"Holds a storage driver to what it promises: drawn sequences of operations beside a\n" +
-			"model, each promise with the smallest sequence that breaks it and the seed of that.",
+		"Holds a storage driver to what it promises: sequences of operations, drawn from\n" +
+			"a seed, on the driver and on a model. What breaks a promise is shrunk and told.",
 	)
 	.argument("[drivers...]", "drivers in the box by name, or modules by path")
 	.version(VERSION)
@@ -61,8 +63,16 @@ const program = new Command("pnpm conform")
 	.option("--seed <n>", "the one run of this seed, and its sequence", parseSeed)
 	.option("--from <seed>", "the first seed", parseSeed, 1)
 	.option("--runs <n>", `seeds for each property (default: up to ${DEFAULT_RUNS}, in the time of --for)`, parseRuns)
-	.option("--for <duration>", "how long to try each property: 10s, 1m", parseDuration, DEFAULT_BUDGET_MS)
-	.option("--limit <duration>", "how long an operation may take until it hangs", parseDuration, DEFAULT_LIMIT_MS)
+	.addOption(
+		new Option("--for <duration>", "how long to try each property: 10s, 1m")
+			.argParser(parseDuration)
+			.default(DEFAULT_BUDGET_MS, seconds(DEFAULT_BUDGET_MS)),
+	)
+	.addOption(
+		new Option("--limit <duration>", "how long an operation may take until it hangs")
+			.argParser(parseDuration)
+			.default(DEFAULT_LIMIT_MS, seconds(DEFAULT_LIMIT_MS)),
+	)
 	.option("--engine <name|path>", "whose steps are counted for the throughput", NEWEST)
 	.option("--kills <n>", "instead, n runs in real processes that are killed (kill -9) and started again", parseRuns)
 	.option("--no-throughput", "do not measure how fast the engine runs on it")
@@ -73,7 +83,7 @@ const program = new Command("pnpm conform")
 		"after",
 		`
 Drivers in the box:
-${[...BOX].map(([name, { summary }]) => `  ${name.padEnd(16)}${summary}`).join("\n")}
+${[...BOX].map(([name, { summary }]) => wrap(summary, 80, " ".repeat(18), `  ${name}`.padEnd(18))).join("\n")}
 
 Your own, in a file that you name by its path:
 
@@ -84,9 +94,9 @@ Your own, in a file that you name by its path:
     open: (namespace) => ({ driver: new MyDriver(namespace) }),
   };
 
-A plain EngineDriver, its class or a function that makes one will do as well; it is
-then held to the weakest claims. pnpm sim new driver my-driver.ts writes one to begin
-with; docs/drivers.md tells about claims.
+A plain EngineDriver, its class or a function that makes one will do as well; it
+is then held to the weakest claims. pnpm sim new driver my-driver.ts writes one to
+begin with; docs/drivers.md tells about claims.
 
 Examples:
   pnpm conform sqlite                     every promise, under a minute
@@ -96,11 +106,11 @@ Examples:
   pnpm conform sqlite --kills 200         real crashes; pnpm sim kills tells more
   pnpm conform --all --report report      every driver, as a table
 
-Servers: FAULTLINE_POSTGRES_URL, FAULTLINE_REDIS_URL and FAULTLINE_NATS_URL say where they
-are, unless on this machine at their usual ports.
+FAULTLINE_POSTGRES_URL, FAULTLINE_REDIS_URL and FAULTLINE_NATS_URL say where the
+servers are, unless on this machine at their usual ports.
 
-Exit code: 0 every promise was kept, or broken as listed; 1 one was broken; 2 wrong
-usage; 3 the result counts for nothing.`,
+Exit code: 0 every promise was kept, or broken as listed; 1 one was broken, or is
+kept though listed; 2 wrong usage; 3 the result counts for nothing.`,
 	)
 	.action(async (drivers: readonly string[], options: Options) => {
 		if (options.kills !== undefined) {

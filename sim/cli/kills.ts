@@ -64,7 +64,15 @@ export async function kills(name: string, options: KillsCommandOptions): Promise
 export async function killsOfEach(drivers: readonly string[], options: KillsCommandOptions): Promise<number> {
 	if (drivers.length === 0) throw new UsageError("Name a driver to kill the processes of; see pnpm conform --help.");
 	let worst = 0;
-	for (const name of drivers) worst = Math.max(worst, (await kills(name, options)).exitCode);
+	for (const name of drivers) {
+		try {
+			worst = Math.max(worst, (await kills(name, options)).exitCode);
+		} catch (error) {
+			// One that cannot run here does not hold up the others.
+			if (drivers.length === 1 || !(error instanceof UsageError)) throw error;
+			process.stderr.write(`skip ${name}: ${error.message}\n`);
+		}
+	}
 	return worst;
 }
 

@@ -176,7 +176,7 @@ function findingOf(
 	const verdict = reason !== undefined ? "known" : disputed !== undefined ? "disputed" : "fail";
 	return {
 		...{ id, property, kind, driver, verdict, seed, runs, message, steps, reproducible },
-		command: command?.(property, seed) ?? `conform(…, { properties: [${property}], from: ${seed}, runs: 1 })`,
+		command: command?.(property, seed) ?? `conform(driver, { properties: ["${property}"], from: ${seed}, runs: 1 })`,
 		...(disputed === undefined ? {} : { disputed }),
 		...(reason === undefined ? {} : { reason }),
 	};

@@ -2,6 +2,7 @@
  * The storage suite as tests of an author's own test runner: a test for each property, which fails with the smallest sequence that
  * breaks it.
  */
+import { UsageError } from "../../drivers/engine/contract.ts";
 import { plug } from "../../drivers/storage/plug.ts";
 import type { DriverFinding, DriverResult } from "../../reports/conform-model.ts";
 import { DRIVER_PROPERTIES } from "../../suites/storage-driver/index.ts";
@@ -49,9 +50,22 @@ export function describeDriver(driver: unknown, runner: TestRunner, options: Des
 	});
 }
 
-/** Holds a driver to its promises. @throws UsageError when it is no driver. */
-export async function conform(driver: unknown, options: ConformOptions = {}): Promise<DriverResult> {
-	return conformDriver(plug("driver", driver), options);
+export type HoldOptions = Omit<ConformOptions, "properties" | "engine"> & {
+	/** Ids of properties, e.g. `storage.map`; all of them when absent. */
+	readonly properties?: readonly string[];
+};
+
+/**
+ * Holds a driver to its promises, and gives what became of it as data. Seeds as for `pnpm conform`, unless `runs` says how many.
+ * @throws UsageError when it is no driver, or when there is no property of an id.
+ */
+export async function conform(driver: unknown, { properties, ...options }: HoldOptions = {}): Promise<DriverResult> {
+	const chosen = properties?.map((id) => {
+		const property = DRIVER_PROPERTIES.find((candidate) => candidate.id === id);
+		if (property !== undefined) return property;
+		throw new UsageError(`Unknown property "${id}"; choose from ${DRIVER_PROPERTIES.map(({ id }) => id).join(", ")}.`);
+	});
+	return conformDriver(plug("driver", driver), { ...options, ...(chosen === undefined ? {} : { properties: chosen }) });
 }
 
 function findingText({ id, message, steps, seed }: DriverFinding): string {

@@ -17,7 +17,11 @@ export const durable = driverProperty<Command[]>({
 	mutants: ["forgets-last-write-at-close", "brings-back-deleted-keys", "drops-writes-while-closing"],
 	uses: ["get", "set", "delete", "batch", "batchDelete", "deletePrefix", "deleteRange"],
 	skips: ({ single }) => (single ? "a plain driver object cannot be closed and opened anew" : undefined),
-	unclaimed: ({ claims }) => (claims.durability === "memory" ? ["the death of the process: durability is memory"] : []),
+	unclaimed: ({ claims }) => [
+		claims.durability === "memory"
+			? "the death of the process: durability is memory"
+			: "the death of the process: pnpm sim kills tests it",
+	],
 	weight: 2,
 	draws: () => commands({ ...OPERATIONS, reopen: 3, "late-set": 1 }),
 	async run(sequence, bench) {

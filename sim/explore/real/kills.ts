@@ -134,7 +134,9 @@ function storageDiffers(run: Run): boolean {
 }
 
 /** What a campaign did so far. */
-export type Killed = { -readonly [K in keyof KillsResult]: number };
+export type Killed = { -readonly [K in keyof Omit<KillsResult, "losses">]: number } & {
+	losses: Record<string, number>;
+};
 
 /**
  * Makes the runs of these seeds and records what they show. What goes wrong with one is a problem of the campaign.
@@ -154,7 +156,7 @@ export async function recordKills(
 		writes: 0,
 		messages: 0,
 		compared: 0,
-		losses: 0,
+		losses: {},
 	};
 	let done = 0;
 	for (const seed of seeds) {
@@ -176,7 +178,7 @@ function count(killed: Killed, { kills }: DrawnKills, run: Run): void {
 	kills.forEach(({ how, loss }, place) => {
 		if (!run.fired.has(place)) return;
 		killed[how]++;
-		if (loss !== undefined) killed.losses++;
+		if (loss !== undefined) killed.losses[loss] = (killed.losses[loss] ?? 0) + 1;
 		const fault = run.scenario.faults[place];
 		if (how === "during" && fault?.kind === "crash" && "side" in fault && fault.side === "after") killed.tookPlace++;
 	});

@@ -8,6 +8,8 @@ export interface Loss {
 	readonly meaning: string;
 	/** At the moment of the kill, just before it. */
 	atKill?(): void;
+	/** Real milliseconds that the process gets to hear of it in the midst of an operation; it is killed once that is answered. */
+	readonly lingersMs?: number;
 	/** When the process is gone, before the next begins. */
 	afterKill?(directory: string | undefined): Promise<void>;
 }

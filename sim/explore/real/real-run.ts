@@ -299,8 +299,13 @@ export class RealRun {
 		const [pending] = process.inFlight;
 		if (pending !== undefined) remove(process.inFlight, pending);
 		if ("error" in answered) {
+			// What was lost may be why; whether it took place shows when storage is opened anew.
+			if (unresolved !== undefined) {
+				this.#child?.kill();
+				return;
+			}
 			this.#differs("driver.differs", this.#shadow.compare(operation, undefined, answered));
-			if (unresolved === undefined) this.#child?.tell({ kind: "go", id });
+			this.#child?.tell({ kind: "go", id });
 			this.#pump();
 			return;
 		}
@@ -311,6 +316,7 @@ export class RealRun {
 		if (unresolved !== undefined) {
 			// It was answered just before its process died.
 			this.#endLife();
+			this.#child?.kill();
 			this.#recordStrike(unresolved.kill, "after", windowOf(operation));
 		} else if (kill !== undefined) this.#strike(kill, "after", windowOf(operation));
 		else {
@@ -338,10 +344,13 @@ export class RealRun {
 	}
 
 	/** `kill -9`, and what goes with it. */
-	#kill({ loss }: Kill): void {
+	#kill({ loss, how }: Kill): void {
 		this.#loss = this.#options.losses.find(({ name }) => name === loss);
 		this.#loss?.atKill?.();
-		this.#child?.kill();
+		const child = this.#child;
+		const { lingersMs } = this.#loss ?? {};
+		if (lingersMs === undefined || how !== "during") child?.kill();
+		else setTimeout(() => child?.kill(), lingersMs);
 	}
 
 	#recordStrike(kill: Kill, side: "before" | "after", window: string): void {

@@ -114,7 +114,7 @@ export async function ownServer(name: string, directory: string): Promise<OwnSer
 				atKill: () => server.kill(),
 				afterKill: () => server.start(),
 			},
-			{ name: "cut", meaning: "the connection is cut just before", atKill: () => relay.cut() },
+			{ name: "cut", meaning: "the connection is cut first", atKill: () => relay.cut(), lingersMs: 1_000 },
 		],
 		async stop() {
 			relay.close();
