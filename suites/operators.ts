@@ -336,7 +336,9 @@ class ProgramOrder {
 	constructor(run: Run, target: RecordedEntry, records: readonly RecordedEntry[], before: number) {
 		this.#run = run;
 		// What came before an earlier replay was in another order, if code changed meanwhile.
-		const again = run.history.events.findLastIndex(({ kind }, index) => index < before - 1 && kind === "run.again");
+		const again = run.history.events.findLastIndex(
+			({ kind }, index) => index < before - 1 && kind === "run.again" && run.program.evolving === true,
+		);
 		this.#events = run.history.events.slice(Math.max(0, again), before);
 		this.#branches = run
 			.of("branches.call")
