@@ -5,7 +5,7 @@ import type { ProbeEvents } from "../drivers/engine/observe.ts";
 import { render } from "../drivers/engine/render.ts";
 import { type Statement, someStatement } from "../fixtures/generators/statement.ts";
 import type { Program } from "../fixtures/programs/program.ts";
-import type { FaultPlan } from "../sim/world/faults.ts";
+import { type FaultPlan, OperationError } from "../sim/world/faults.ts";
 import type { ErrorFact, HistoryEvent, Mutation, WorldEvents } from "../sim/world/history.ts";
 import { type Consequence, consequences, sortOf } from "./failures.ts";
 import * as life from "./life.ts";
@@ -186,7 +186,8 @@ function judgeDamage(
 	const ranBefore = (other: number) => events.slice(met, other).some(({ kind }) => OF_WORKFLOW.has(kind));
 	// A start that is stopped while it loads has said nothing: the next one reads the same.
 	const end = events.findIndex(
-		({ kind }, other) => other > met && ENDS.has(kind) && (kind !== "run.evicted" || ranBefore(other)),
+		({ kind, data }, other) =>
+			other > met && ENDS.has(kind) && !isFailedRead(kind, data) && (kind !== "run.evicted" || ranBefore(other)),
 	);
 	const ending = events[end];
 	// An empty name is a legal one.
@@ -215,6 +216,11 @@ function judgeDamage(
 		event: events.length - 1,
 		...(noticeable ? {} : UNNOTICEABLE),
 	};
+}
+
+/** Whether a start ended with what storage said of itself: it was given nothing. */
+function isFailedRead(kind: string, data: unknown): boolean {
+	return kind === "run.rejected" && (data as HostEvents["run.rejected"]).error.name === OperationError.name;
 }
 
 /**

@@ -54,6 +54,8 @@ export const progress: Property = {
 			case "unfinished":
 				// A program that counts what it takes may wait for ever after one more, or after some that it gave back.
 				if (tookOperatorsMessage(run) || droppedMessages(run)) return [];
+				// Nor does one end that waits for what storage lost.
+				if (run.scenario.faults.some(({ kind }) => kind === "power-loss") && lostMessages(run).length > 0) return [];
 				return [
 					{
 						kind:

@@ -5,6 +5,7 @@ import type { HistoryEvent, WorldEvents } from "../sim/world/history.ts";
 import { EPOCH_MS } from "../sim/world/world.ts";
 import { replayFailure } from "./meant.ts";
 import { isUnder } from "./messages.ts";
+import { unclearNames } from "./names.ts";
 import type { Property, Violation } from "./property.ts";
 import type { Run } from "./run.ts";
 
@@ -148,7 +149,9 @@ function failureBefore(run: Run, before: number): Failure {
 	const branches = run.of("branches.call").find(({ data }) => (data as ProbeEvents["branches.call"]).key === key);
 	const under = keys.filter((other) => isUnder(other, [key]) && run.stepRules.has(other));
 	const failures = new Map<string, number>();
+	const threw = new Set<string>();
 	for (const { kind, data } of events) {
+		if (kind === "threw") threw.add((data as ProbeEvents["threw"]).key);
 		if (kind !== "body.end") continue;
 		const { key, error } = data as ProbeEvents["body.end"];
 		if (error !== undefined) failures.set(key, (failures.get(key) ?? 0) + 1);
@@ -168,7 +171,9 @@ function failureBefore(run: Run, before: number): Failure {
 		exhaustedAndCaught: (operation === undefined ? [] : [...failures])
 			.filter(([step, count]) => count > (run.stepRules.get(step)?.maxRetries ?? DEFAULT_MAX_RETRIES))
 			.map(([step]) => step)
-			.filter((step) => step !== key && !steps.includes(step)),
+			.filter((step) => step !== key && !steps.includes(step))
+			// What failed a branch in an earlier life failed it all the same.
+			.filter((step) => !isUnder(step, [key]) || !threw.has(step)),
 		broken: error === undefined ? undefined : replayFailure(error),
 	};
 }
@@ -196,6 +201,7 @@ export const replayFromClean: Property = {
 	followsOperators: true,
 	mutants: ["engine-replays-and-keeps-metadata"],
 	needs: ["replayFrom"],
+	skips: unclearNames,
 	check(run, reference) {
 		const { events } = run.history;
 		const violations: Violation[] = [];
@@ -329,7 +335,11 @@ class ProgramOrder {
 
 	constructor(run: Run, target: RecordedEntry, records: readonly RecordedEntry[], before: number) {
 		this.#run = run;
-		this.#events = run.history.events.slice(0, before);
+		// What came before an earlier replay was in another order, if code changed meanwhile.
+		const again = run.history.events.findLastIndex(
+			({ kind }, index) => index < before - 1 && kind === "run.again" && run.program.evolving === true,
+		);
+		this.#events = run.history.events.slice(Math.max(0, again), before);
 		this.#branches = run
 			.of("branches.call")
 			.map(({ data }) => data as ProbeEvents["branches.call"])

@@ -62,7 +62,11 @@ function queuedAt(events: readonly HistoryEvent[]): Run["queued"] {
 		} else if (kind === "durable") {
 			const { mutations } = data as WorldEvents["durable"];
 			for (const { table, key, value } of mutations) {
-				if (value === null && table.endsWith("/queue")) queued.delete(key.split(":").at(-1) ?? "");
+				if (!table.endsWith("/queue")) continue;
+				const [place = "", name = "", id = ""] = key.split(":");
+				if (value === null) queued.delete(key.split(":").at(-1) ?? "");
+				// What a workflow sends, or puts back.
+				else if (place.startsWith("m")) queued.set(id, decodeURIComponent(name));
 			}
 		}
 	}
