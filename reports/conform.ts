@@ -29,7 +29,7 @@ export function conformText(report: ConformReport, options: ConformTextOptions =
 	const parts = report.drivers.flatMap(({ findings }) => findings).map((finding) => findingText(finding, width, paint));
 	if (options.quiet !== true) {
 		const [only] = report.drivers;
-		if (report.drivers.length === 1 && only !== undefined) parts.push(driverTable(report, only, width, paint));
+		if (report.drivers.length === 1 && only !== undefined) parts.push(driverTable(only, width, paint));
 		else parts.push(matrixText(report, width, paint));
 	}
 	parts.push(verdictText(report, width, paint));
@@ -60,8 +60,8 @@ function findingText(finding: DriverFinding, width: number, paint: Paint): strin
 }
 
 /** One driver: a line a property, with what it was not held to. */
-function driverTable(report: ConformReport, result: DriverResult, width: number, paint: Paint): string {
-	const column = Math.max(...report.properties.map(({ id }) => id.length), 8) + 2;
+function driverTable(result: DriverResult, width: number, paint: Paint): string {
+	const column = Math.max(...result.cells.map(({ property }) => property.length), 8) + 2;
 	const lines = [paint.bold(`${"property".padEnd(column)}verdict      runs`)];
 	for (const cell of result.cells) {
 		const runs = cell.runs === 0 ? "" : count(cell.runs);
@@ -191,7 +191,12 @@ function verdictText(report: ConformReport, width: number, paint: Paint): string
 	const runs = report.drivers.flatMap(({ cells }) => cells).reduce((sum, cell) => sum + cell.runs, 0);
 	const invalid = report.drivers.filter(({ verdict }) => verdict === "invalid");
 	const lines = invalid.map(({ driver, reason }) => wrap(`${driver}: ${reason ?? "invalid"}`, width, "  ", ""));
-	if (checked === 0) lines.push(...skipped.map(({ driver, reason }) => wrap(`${driver}: ${reason}`, width, "  ", "")));
+	if (checked === 0)
+		lines.push(
+			...skipped.map(({ driver, reason }) =>
+				wrap(`${driver}: ${reason ?? "nothing of it was checked"}`, width, "  ", ""),
+			),
+		);
 	const tried = new Set(report.drivers.flatMap(({ cells }) => cells.map(({ property }) => property))).size;
 	const properties = tried === 1 ? "1 property" : `${tried} properties`;
 	const said = `${plural(checked, "driver")} held to ${properties} in ${plural(runs, "run")}, ${Math.round(report.seconds)} s`;

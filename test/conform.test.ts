@@ -119,6 +119,26 @@ describe("what is no driver is named", () => {
 		expect(cells).toHaveLength(2);
 	});
 
+	test("whatever is asked of it", async () => {
+		const properties = DRIVER_PROPERTIES.filter(({ id }) => id === "storage.map");
+		const refusing = opening(() => Promise.reject(new Error("no such host")));
+		const { verdict, cells } = await conformDriver(refusing, { properties });
+		expect(verdict).toBe("fail");
+		expect(cells).toMatchObject([
+			{ property: "storage.contract", verdict: "fail" },
+			{ property: "storage.map", verdict: "skip", reason: "it does not open: no such host" },
+		]);
+	});
+
+	test("a close that fails", async () => {
+		const closing = async () => {
+			throw new Error("still in use");
+		};
+		const plugged = opening(async (namespace) => changed(await memory.open(namespace), { close: closing }));
+		const { findings } = await conformDriver(plugged, { runs: 2 });
+		expect(findings.map(({ id }) => id)).toEqual(["storage.contract/close-refused", "storage.durable/close-refused"]);
+	});
+
 	test.each<[string, object, RegExp]>([
 		["a word that is none", { durability: "forever" }, /one of memory, process-crash, power-loss/],
 		["a claim that is none", { speed: "high" }, /no claim "speed"/],

@@ -193,7 +193,7 @@ async function run(property: DriverProperty, subject: Subject, claimed: Claimed,
 		await property.run(sequence, bench);
 	} finally {
 		// What goes wrong here is no answer to the question that was asked.
-		for (const host of hosts) await host.close().catch(() => {});
+		for (const host of hosts) await host.end();
 		for (const name of names) await subject.destroy(name);
 	}
 }

@@ -66,7 +66,7 @@ export async function conformDriver(plugged: PluggedDriver, options: ConformOpti
 	const claimed = subject.claimed(probe.tellsAlarm);
 	const cells: DriverCell[] = [];
 	const findings: DriverFinding[] = [];
-	for (const property of options.properties ?? DRIVER_PROPERTIES) {
+	for (const property of propertiesFor(probe, options.properties ?? DRIVER_PROPERTIES)) {
 		const unclaimed = property.unclaimed?.(claimed) ?? [];
 		const reason = skipReason(property, claimed, probe);
 		if (reason !== undefined) {
@@ -112,9 +112,11 @@ export async function conformDriver(plugged: PluggedDriver, options: ConformOpti
 		options.progress?.(plugged.name, "throughput");
 		stepsPerSecond = await throughput(subject, options.engine);
 	}
+	const verdict = worst(cells.map(({ verdict }) => verdict));
 	return {
 		driver: plugged.name,
-		verdict: worst(cells.map(({ verdict }) => verdict)),
+		// It did not open once, and did when it was asked again.
+		...(probe.broken === undefined || findings.length > 0 ? { verdict } : { verdict: "fail", reason: probe.broken }),
 		claims: { ...claimed.claims },
 		said: [...claimed.said],
 		cells,
@@ -147,7 +149,7 @@ async function probed(subject: Subject): Promise<Probe> {
 		const host = await Host.open(async () => subject.plugged.open(name), subject.limit);
 		const lacking = missing(host.driver);
 		const { tellsAlarm } = host;
-		await host.close();
+		await host.end();
 		return { missing: lacking, tellsAlarm };
 	} catch (error) {
 		if (!(error instanceof Break)) throw error;
@@ -155,6 +157,12 @@ async function probed(subject: Subject): Promise<Probe> {
 	} finally {
 		await subject.destroy(name);
 	}
+}
+
+/** Where something is skipped because the driver is not whole, that is told as well, whatever was asked for. */
+function propertiesFor(probe: Probe, asked: readonly DriverProperty[]): readonly DriverProperty[] {
+	const whole = probe.broken === undefined && probe.missing.length === 0;
+	return whole || asked.includes(contract) ? asked : [contract, ...asked];
 }
 
 function skipReason(property: DriverProperty, claimed: Claimed, probe: Probe): string | undefined {
@@ -221,8 +229,10 @@ const ORDER = ["skip", "pass", "disputed", "known", "fixed", "fail"] as const;
 
 /** The gravest; `pass` for none. */
 export function worst<V extends (typeof ORDER)[number]>(verdicts: readonly V[]): V | "pass" {
-	return verdicts.reduce<V | "pass">(
+	const [first, ...others] = verdicts;
+	if (first === undefined) return "pass";
+	return others.reduce(
 		(gravest, verdict) => (ORDER.indexOf(verdict) > ORDER.indexOf(gravest) ? verdict : gravest),
-		"pass",
+		first,
 	);
 }

@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import type { DriverClaims } from "../../drivers/storage/contract.ts";
 import { DRIVER_METHODS, MESSAGE_METHODS } from "../../drivers/storage/plug.ts";
-import { typeOf } from "./host.ts";
+import { type Host, typeOf } from "./host.ts";
 import { type Bench, Break, type Claimed, type DriverMethod, driverProperty } from "./property.ts";
 
 const WORDS: Readonly<Record<string, readonly string[]>> = {
@@ -78,7 +78,6 @@ async function checkAnswers(bench: Bench): Promise<void> {
 	const host = await bench.open("answers");
 	const { driver } = host;
 	const [key, value] = [Uint8Array.of(1), Uint8Array.of(2)];
-	const abort = new AbortController();
 	const message = { id: "m1", name: "n", data: null, sentAt: 1 };
 	const calls: [DriverMethod, () => unknown][] = [
 		["set", () => driver.set(key, value)],
@@ -107,13 +106,18 @@ async function checkAnswers(bench: Bench): Promise<void> {
 		});
 		if (!isPromise(answer)) throw new Break("answers-at-once", `${method} gave ${typeOf(answer)}, no promise`);
 	}
-	if (bench.claims.messages === "none") return;
+	if (bench.claims.messages !== "none") await checkWait(host);
+	await host.get(key);
+	await host.list(key);
+	await host.close();
+}
+
+async function checkWait({ driver }: Host): Promise<void> {
+	const abort = new AbortController();
 	const wait = driver.waitForMessages(["never"], abort.signal);
 	if (!isPromise(wait)) throw new Break("answers-at-once", `waitForMessages gave ${typeOf(wait)}, no promise`);
 	wait.catch(() => {});
 	abort.abort();
-	await host.get(key);
-	await host.list(key);
 }
 
 function isPromise(answer: unknown): answer is Promise<unknown> {

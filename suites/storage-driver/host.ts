@@ -20,6 +20,7 @@ export class Host {
 	readonly #open: () => Promise<OpenedStorage>;
 	readonly #limit: Limit;
 	#opened: OpenedStorage;
+	#closed = false;
 
 	private constructor(open: () => Promise<OpenedStorage>, limit: Limit, opened: OpenedStorage) {
 		this.#open = open;
@@ -127,23 +128,30 @@ export class Host {
 	}
 
 	async close(): Promise<void> {
-		await this.ask("close", async () => this.#opened.close?.());
+		await this.ask("close", () => this.startClose());
+	}
+
+	/** Ends it unless that was done, whatever comes of it. */
+	async end(): Promise<void> {
+		if (!this.#closed) await this.close().catch(() => {});
 	}
 
 	/** Ends it in good order and opens the namespace anew. */
 	async reopen(): Promise<void> {
 		await this.close();
-		this.#opened = await opening(this.#open, this.#limit);
+		await this.openAnew();
 	}
 
 	/** Opens the namespace anew without an end; after `close` was called elsewhere. */
 	async openAnew(): Promise<void> {
 		this.#opened = await opening(this.#open, this.#limit);
+		this.#closed = false;
 	}
 
 	/** Ends it as `close`, without a limit and whatever comes of it. */
-	startClose(): Promise<void> {
-		return Promise.resolve(this.#opened.close?.());
+	async startClose(): Promise<void> {
+		this.#closed = true;
+		await this.#opened.close?.();
 	}
 }
 

@@ -3,15 +3,18 @@
  * in which they were asked for, so that nothing waits for ever. Behind the end, everything is refused.
  */
 export class Gate {
-	/** Settled when every write asked for has ended, and when every read since has. */
+	/** Settled when every write asked for has ended. */
 	#writes: Promise<unknown> = Promise.resolve();
-	#reads: Promise<unknown>[] = [];
+	/** The reads asked for since, as long as they are under way. */
+	#reads = new Set<Promise<unknown>>();
 	#ended: Promise<void> | undefined;
 
 	async read<T>(work: () => T | Promise<T>): Promise<T> {
 		this.#refuseBehindEnd();
 		const done = this.#writes.then(work);
-		this.#reads.push(settled(done));
+		const reads = this.#reads;
+		const ended: Promise<unknown> = settled(done).then(() => reads.delete(ended));
+		reads.add(ended);
 		return done;
 	}
 
@@ -20,7 +23,7 @@ export class Gate {
 		const before = Promise.all([this.#writes, ...this.#reads]);
 		const done = before.then(work);
 		this.#writes = settled(done);
-		this.#reads = [];
+		this.#reads = new Set();
 		return done;
 	}
 

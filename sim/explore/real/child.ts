@@ -111,6 +111,7 @@ async function live(job: Job): Promise<void> {
 	});
 	const host = new Host(world, engine, storage, job.hosting, workload, job.host);
 	conclude = () => {
+		if (storage.isOpening) return;
 		const outcome = world.hasPlans ? undefined : host.conclude("quiescent");
 		say({ kind: "done", at: world.nowMs, outcome });
 	};

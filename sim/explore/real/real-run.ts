@@ -193,8 +193,7 @@ export class RealRun {
 
 	#hear(child: Child, message: Said): void {
 		if (child !== this.#child) return;
-		clearTimeout(this.#quiet);
-		this.#quiet = setTimeout(() => child.tell({ kind: "conclude" }), QUIET_MS);
+		this.#listenOn(child);
 		if ("at" in message) this.#world.nowMs = Math.max(this.#world.nowMs, message.at);
 		switch (message.kind) {
 			case "ready":
@@ -246,6 +245,15 @@ export class RealRun {
 				this.#late = message.outcome === undefined;
 				child.kill();
 		}
+	}
+
+	/** Asks what the run has come to once nothing was heard for long; a driver that is being waited for is another matter. */
+	#listenOn(child: Child): void {
+		clearTimeout(this.#quiet);
+		this.#quiet = setTimeout(() => {
+			if (this.#isOpen && this.#current === undefined) child.tell({ kind: "conclude" });
+			this.#listenOn(child);
+		}, QUIET_MS);
 	}
 
 	#processOf(id: number): Process {

@@ -4,7 +4,7 @@
  * never touched.
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
@@ -75,11 +75,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
 		setting: "natsUrl",
 		binary: "nats-server",
 		url: (port) => `nats://127.0.0.1:${port}`,
-		prepare: async ({ directory }) => {
-			const config = `jetstream { store_dir: "${directory}", sync_interval: always }\n`;
-			writeFileSync(join(directory, "server.conf"), config);
-		},
-		arguments: ({ directory, port }) => ["-a", "127.0.0.1", "-p", `${port}`, "-c", join(directory, "server.conf")],
+		arguments: ({ directory, port }) => ["-a", "127.0.0.1", "-p", `${port}`, "-js", "-sd", directory],
 		serves: ({ port }) => says(port, "", "INFO"),
 	},
 };

@@ -24,6 +24,7 @@ export interface Handshake {
 }
 
 export class RealStorage implements Storage {
+	isOpening = false;
 	readonly queue: LocalQueue;
 	readonly #session: Session;
 	readonly #handshake: Handshake;
@@ -58,12 +59,14 @@ export class RealStorage implements Storage {
 
 	/** Opens the namespace and tells the parent what is in it. */
 	async #begin(): Promise<void> {
+		this.isOpening = true;
 		const opened = await this.#session.open();
 		this.#driver = opened.driver;
 		const contents = await this.#contentsOf(opened);
 		if (contents.alarm !== "unknown") this.#alarm = contents.alarm;
 		if (contents.messages !== "unknown") this.queue.reset(contents.messages);
 		await this.#handshake.opened(contents);
+		this.isOpening = false;
 	}
 
 	/** A life after one that ended in good order finds the namespace closed and opened anew. */
