@@ -70,6 +70,8 @@ export const sameOutcome: Property = {
 		if (render(run.outcome) !== render(reference.outcome)) {
 			const kind = OTHERWISE[run.outcome.status] ?? "other-outcome";
 			violations.push({ kind, message: `${tell(run.outcome)} instead of ${expected}`, event: last });
+			// What a run that failed elsewhere did or did not do outside follows from that.
+			if (run.outcome.status === "failed") return violations;
 		}
 		const [effects, wanted] = [effectLabels(run), effectLabels(reference)];
 		const missing = [...wanted].filter((label) => !effects.has(label));
