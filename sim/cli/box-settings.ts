@@ -42,8 +42,15 @@ async function installed(name: string, version: string, announce: (text: string)
 		await promisify(execFile)(npm, ["install", ...options, `${name}@${version}`], { timeout: INSTALL_LIMIT_MS });
 	} catch (error) {
 		await rm(prefix, { recursive: true, force: true });
-		const reason = error instanceof Error ? error.message.split("\n").find((line) => /npm error|ERR/.test(line)) : "";
-		throw new Error(`${name} ${version} cannot be installed${reason ? `: ${reason}` : ""}`);
+		throw new Error(`${name} ${version} cannot be installed: ${whyNot(error)}`);
 	}
 	return directory;
+}
+
+/** What npm said, in a few words. A part that has to be compiled names its directory, and wants a compiler and Node's headers. */
+function whyNot(error: unknown): string {
+	const said = error instanceof Error ? error.message : String(error);
+	const [, part] = /npm error path .*node_modules[\\/](\S+)/.exec(said) ?? [];
+	if (part !== undefined) return `${part} cannot be built here, which takes a C++ compiler and Node's headers`;
+	return said.split("\n").find((line) => /npm error|ERR/.test(line)) ?? (said.split("\n")[0] as string);
 }
