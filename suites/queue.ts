@@ -14,6 +14,7 @@ import {
 	type Wait,
 	waitOf,
 } from "./messages.ts";
+import { unclearNames } from "./names.ts";
 import type { Property, Violation } from "./property.ts";
 import type { ClientEvents, Run } from "./run.ts";
 import { hadTimeToRecord } from "./timers.ts";
@@ -50,6 +51,7 @@ export const noDuplicate: Property = {
 	claim: "A message takes effect once, and is sent once by a workflow that is replayed.",
 	source: "docs: What are workflows?, Queue-driven worker; types: WorkflowQueue.send",
 	mutants: ["queue-keeps-what-it-gives", "queue-removes-after-giving", "queue-gives-twice-at-once"],
+	skips: unclearNames,
 	check(run) {
 		return [...givenTwice(run), ...sentTwice(run)];
 	},
@@ -140,7 +142,7 @@ export const fifo: Property = {
 		"For one reader, messages matching the filter arrive in the order they were sent; the others stay, in their order.",
 	source: "docs: Setup & teardown, Queue-driven worker; types: WorkflowQueueNextOptions.names; PR 4006",
 	mutants: ["queue-gives-newest-first", "queue-ignores-the-filter", "queue-gives-batches-backwards"],
-	skips: skipsWithoutMessages,
+	skips: (program) => skipsWithoutMessages(program) ?? unclearNames(program),
 	check(run) {
 		const violations: Violation[] = [];
 		const content = new QueueContent(run);

@@ -500,9 +500,10 @@ export const errorRecorded: Property = {
 					thrown.set(key, error.name);
 					const rule = run.stepRules.get(key);
 					const limitMs = rule === undefined ? 0 : limitOf(rule);
-					// What came too late is no failure any more.
+					// What came too late is no failure any more; a limit that no timer can hold may be over at once (timer.extremes).
 					const startedMs = started.get(key);
-					const late = startedMs === undefined || (limitMs !== 0 && event.at - startedMs >= limitMs);
+					const isOver = startedMs === undefined || (limitMs !== 0 && event.at - startedMs >= limitMs);
+					const late = isOver || limitMs > MAX_TIMER_MS;
 					if (!late && !UNPRINTABLE.has(error.name)) untold.set(key, { text: error.message, process: event.process });
 					break;
 				}
