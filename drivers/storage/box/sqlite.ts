@@ -47,6 +47,8 @@ async function openFile(file: string): Promise<OrderedStore> {
 	database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
 	database.exec("PRAGMA journal_mode = WAL");
 	database.exec("PRAGMA synchronous = FULL");
+	// What a process that died had written and not synced is seen now: synced, so that a loss of power cannot take it back.
+	database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 	database.exec("CREATE TABLE IF NOT EXISTS store (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID");
 	const get = database.prepare("SELECT value FROM store WHERE key = ?");
 	const set = database.prepare("INSERT OR REPLACE INTO store (key, value) VALUES (?, ?)");
