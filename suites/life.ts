@@ -47,7 +47,7 @@ export const progress: Property = {
 						message:
 							outcome.waits.length === 0
 								? "asleep with no alarm set and no message awaited: nothing will ever wake it"
-								: `nothing is left to happen, and it waits for ${outcome.waits.join(", ")}`,
+								: `nothing is left to happen, and waits are left: ${outcome.waits.join("; ")}`,
 						event,
 					},
 				];
@@ -65,7 +65,7 @@ export const progress: Property = {
 									? "not-finished-in-time"
 									: "livelock",
 						residual: true,
-						message: `still running after ${outcome.limit === "time" ? `${run.endMs} ms of virtual time` : `${run.events} events`}; waits for ${outcome.waits.join(", ") || "nothing"}`,
+						message: `still running after ${outcome.limit === "time" ? `${run.endMs} ms of virtual time` : `${run.events} events`}; what waits: ${outcome.waits.join("; ") || "nothing"}`,
 						event,
 					},
 				];

@@ -199,3 +199,16 @@ test("a seed is the same kills each time, of a program that takes no long time",
 		expect(explorer.reference(drawn.program, drawn.scenario.hosting.mode).endMs).toBeLessThan(1_300);
 	}
 });
+
+test("a run is not over while a client is still to send", async () => {
+	const program = explorer.programs.find(({ name }) => name === "queue-loop");
+	if (program?.inputs === undefined) throw new Error("queue-loop takes no messages");
+	// The workflow takes what there is and rests, and the last message comes long after that.
+	const last = program.inputs.length - 1;
+	const inputs = program.inputs.map((input, place) => (place === last ? { ...input, atMs: 1_500 } : input));
+	const scenario = { ...referenceScenario(program, "yield"), seed: "late", atomicBatch: true as const, inputs };
+	const drawn: DrawnKills = { scenario, program: { ...program, inputs }, kills: [] };
+	const { run } = await judgeKills(explorer, drawn, await optionsFor("sqlite"));
+	expect(run.outcome.status).toBe("completed");
+	expect(run.of("message.acknowledged")).toHaveLength(inputs.length);
+});

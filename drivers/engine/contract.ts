@@ -27,6 +27,8 @@ export interface Engine {
 	isYield(error: unknown): boolean;
 	/** What a stored key means, in a few words, for stories. */
 	describeKey(key: string): string;
+	/** What the bytes under a key hold, as plain data, for reports; undefined when they are not what it stores there. */
+	describeValue?(key: string, value: Uint8Array): unknown;
 	/** What a stored history entry records, e.g. `step`; undefined when the bytes are no entry. */
 	entryKind?(value: Uint8Array): string | undefined;
 }

@@ -48,12 +48,17 @@ export class StorageLimitError extends Error {
 	override readonly name = "StorageLimitError";
 }
 
+/** Plain data that the bytes under a key hold; undefined when they are not what is stored there. */
+export type ReadValue = (key: string, value: Uint8Array) => unknown;
+
 export interface StorageDriver {
 	readonly name: string;
 	/** Makes or finds the storage of a workflow in that world. */
 	storage(world: World, workflowId: string, claims?: StorageClaims): WorldStorage;
 	/** What a key of a disk table holds, in a few words; `engineKey` reads the keys that the engine chose. */
 	describeKey(table: string, key: string, engineKey: (key: string) => string): string;
+	/** What the bytes under a key of a table hold, as plain data, for reports; `engineValue` reads what the engine stored. */
+	describeValue?(table: string, key: string, value: Uint8Array, engineValue: ReadValue): unknown;
 }
 
 /** How far a kind of promise reaches; a driver says what it claims, and each claim is tested both ways. */

@@ -12,7 +12,13 @@ import { type Plugged, plug } from "./plug.ts";
  */
 export async function loadDriver(name: string, settings: BoxSettings): Promise<Plugged> {
 	const boxed = BOX.get(name);
-	if (boxed !== undefined) return await boxed.load(settings);
+	if (boxed !== undefined) {
+		const missing = (boxed.packages ?? []).filter((store) => !isInstalled(store));
+		if (missing.length === 0) return await boxed.load(settings);
+		throw new UsageError(
+			`The driver ${name} needs ${missing.join(", ")}, which is not installed here; install it first.`,
+		);
+	}
 	if (!/[/\\]|\.[cm]?[jt]s$/.test(name)) {
 		throw new UsageError(`Unknown driver "${name}"; choose ${[...BOX.keys()].join(", ")}, or give a path to a module.`);
 	}
@@ -25,4 +31,13 @@ export async function loadDriver(name: string, settings: BoxSettings): Promise<P
 		throw new UsageError(`The driver at ${name} cannot be loaded: ${error instanceof Error ? error.message : error}`);
 	}
 	return plug(basename(name, extname(name)), module.default);
+}
+
+function isInstalled(name: string): boolean {
+	try {
+		import.meta.resolve(name);
+		return true;
+	} catch {
+		return false;
+	}
 }

@@ -1,6 +1,6 @@
 /**
  * Calls that would leave a world: real files, sockets, timers, threads, randomness. During a run each is a harness
- * error that names the call; outside a run each works as ever. The guards go in once, with this room and so before any
+ * error that names the call, or is answered by the world; outside a run each works as ever. The guards go in once, with this room and so before any
  * engine is loaded, because modules hold on to the functions they import.
  */
 import { ChildProcess } from "node:child_process";
@@ -42,7 +42,7 @@ const GUARDED_FUNCTIONS: readonly (readonly [string, readonly string[]])[] = [
 	[
 		"crypto",
 		[
-			...["randomBytes", "randomFill", "randomFillSync", "randomInt", "randomUUID", "pseudoRandomBytes", "prng", "rng"],
+			...["randomBytes", "randomFill", "randomFillSync", "randomInt", "pseudoRandomBytes", "prng", "rng"],
 			...["generateKey", "generateKeySync", "generateKeyPair", "generateKeyPairSync"],
 			...["generatePrime", "generatePrimeSync", "checkPrime", "pbkdf2", "scrypt", "hkdf", "argon2"],
 			...["createECDH", "createDiffieHellman", "createDiffieHellmanGroup", "getDiffieHellman"],
@@ -52,6 +52,11 @@ const GUARDED_FUNCTIONS: readonly (readonly [string, readonly string[]])[] = [
 	["perf_hooks", ["monitorEventLoopDelay"]],
 	["process", ["abort", "chdir", "exit", "kill", "loadEnvFile", "reallyExit"]],
 	["worker_threads", ["Worker", "MessageChannel", "BroadcastChannel"]],
+];
+
+/** Functions of modules that a world answers itself: modules take them by name, before any run. */
+const ANSWERED: readonly (readonly [string, string, (world: Interposer) => unknown])[] = [
+	["crypto", "randomUUID", (world) => world.uuid()],
 ];
 
 /** Methods that reach outside, of objects that are harmless to make; all methods when none are named. */
@@ -149,6 +154,14 @@ export function guardEscapes(activeInterposer: () => Interposer | undefined): vo
 	for (const [module, names] of GUARDED_FUNCTIONS) {
 		const exports = load(module) as Record<string, unknown>;
 		for (const name of names) guard(exports, name, `${module}.${name}`);
+	}
+	for (const [module, name, answer] of ANSWERED) {
+		const exports = load(module) as Record<string, (...values: unknown[]) => unknown>;
+		const real = exports[name] as (...values: unknown[]) => unknown;
+		exports[name] = (...values) => {
+			const world = activeInterposer();
+			return world === undefined ? real(...values) : answer(world);
+		};
 	}
 	for (const [call, holder, names = methodsOf(holder)] of GUARDED_METHODS) {
 		for (const name of names) guard(holder, name, `${call}.${name}`);

@@ -12,6 +12,10 @@
  *   alarm n                    the nth alarm that the host relies on is lost, late, early, or goes off twice
  *   slow at operation n        the nth I/O operation of the run takes `ms` longer
  *   hung at operation n        the nth storage operation is never answered; after a minute a watchdog kills its process
+ *   cut, half-open, late-close, slow-link, peer-crash at frame n
+ *                              the nth frame that a network carries, in the order of sending: its connection breaks, goes
+ *                              silent, breaks with one end told late, or delays it and all behind it; or the process at one
+ *                              end dies as the frame arrives
  *
  * All of these are legal in every state: a correct engine on a correct disk survives each, any number of times,
  * also while it recovers from another. Durable effects are numbered through the whole run, across lives, so a later
@@ -72,7 +76,23 @@ export type Fault =
 			readonly at: number;
 	  }
 	/** After the nth durable effect everything dies, and the disk forgets its last `lost` writes. */
-	| { readonly kind: "power-loss"; readonly write: number; readonly lost: number };
+	| { readonly kind: "power-loss"; readonly write: number; readonly lost: number }
+	/** The connection of the nth frame breaks as that arrives, or once it was handled; what is on its way is lost. */
+	| { readonly kind: "cut"; readonly frame: number; readonly side: Side }
+	/** From the nth frame on nothing that its connection carries arrives; after `ms` both ends are told. */
+	| { readonly kind: "half-open"; readonly frame: number; readonly ms: number }
+	/** The connection of the nth frame breaks once that was handled, and the named end is told `ms` later than the other. */
+	| { readonly kind: "late-close"; readonly frame: number; readonly end: ConnectionEnd; readonly ms: number }
+	/** The nth frame takes `ms` longer, and so does what is sent behind it: a slow reader. */
+	| { readonly kind: "slow-link"; readonly frame: number; readonly ms: number }
+	/** As the nth frame arrives, or once it was handled, the process at one end of its connection dies. */
+	| { readonly kind: "peer-crash"; readonly frame: number; readonly side: Side; readonly peer: "sender" | "receiver" };
+
+export type Side = "before" | "after";
+/** Who asked for a connection, and who was asked. */
+export type ConnectionEnd = "client" | "server";
+/** Faults that strike at a frame. */
+export type FrameFault = Extract<Fault, { readonly frame: number }>;
 
 export type AlarmFault = "lost" | "late" | "early" | "twice";
 /** A bit is flipped, the value is cut short, emptied, or another stored value of its kind is in its place. */
@@ -96,6 +116,9 @@ type InterventionKind = (typeof INTERVENTIONS)[number];
 export function isIntervention(fault: Fault | undefined): fault is Intervention {
 	return fault !== undefined && (INTERVENTIONS as readonly string[]).includes(fault.kind);
 }
+
+/** Faults that strike where processes talk over a network; where nothing does, none of them can. */
+export const NETWORK_FAULTS = ["cut", "half-open", "late-close", "slow-link", "peer-crash"] as const;
 
 /** Faults that strike at a durable effect. */
 export type WriteFault = Extract<Fault, { readonly write: number }>;
@@ -155,6 +178,16 @@ export function describeFault(fault: Fault): string {
 			return `${DAMAGE_TEXTS[fault.how](fault.place, fault.at)} of durable write ${fault.write}`;
 		case "power-loss":
 			return `power loss after durable write ${fault.write} losing ${fault.lost}`;
+		case "cut":
+			return `cut ${fault.side} frame ${fault.frame}`;
+		case "half-open":
+			return `half-open from frame ${fault.frame} for ${fault.ms} ms`;
+		case "late-close":
+			return `cut after frame ${fault.frame} telling the ${fault.end} ${fault.ms} ms late`;
+		case "slow-link":
+			return `frame ${fault.frame} slow by ${fault.ms} ms`;
+		case "peer-crash":
+			return `crash the ${fault.peer} ${fault.side} frame ${fault.frame}`;
 	}
 }
 
@@ -234,6 +267,36 @@ const GRAMMAR: readonly (readonly [RegExp, (parts: readonly (string | undefined)
 		new RegExp(`^power loss after durable write ${NUMBER} losing ${NUMBER}$`),
 		([write, lost]) => ({ kind: "power-loss", write: Number(write), lost: Number(lost) }),
 	],
+	[
+		new RegExp(`^cut (before|after) frame ${NUMBER}$`),
+		([side, frame]) => ({ kind: "cut", frame: Number(frame), side: side as Side }),
+	],
+	[
+		new RegExp(`^half-open from frame ${NUMBER} for (\\d+) ms$`),
+		([frame, ms]) => ({ kind: "half-open", frame: Number(frame), ms: Number(ms) }),
+	],
+	[
+		new RegExp(`^cut after frame ${NUMBER} telling the (client|server) (\\d+) ms late$`),
+		([frame, end, ms]) => ({
+			kind: "late-close",
+			frame: Number(frame),
+			end: end as ConnectionEnd,
+			ms: Number(ms),
+		}),
+	],
+	[
+		new RegExp(`^frame ${NUMBER} slow by (\\d+) ms$`),
+		([frame, ms]) => ({ kind: "slow-link", frame: Number(frame), ms: Number(ms) }),
+	],
+	[
+		new RegExp(`^crash the (sender|receiver) (before|after) frame ${NUMBER}$`),
+		([peer, side, frame]) => ({
+			kind: "peer-crash",
+			frame: Number(frame),
+			side: side as Side,
+			peer: peer as "sender" | "receiver",
+		}),
+	],
 ];
 
 function damageGrammar(how: Damage, pattern: string): [RegExp, (parts: readonly (string | undefined)[]) => Fault][] {
@@ -268,6 +331,7 @@ export class PlannedFaults {
 	readonly #byEvent = new Map<number, number[]>();
 	readonly #byOperation = new Map<number, number[]>();
 	readonly #byAlarm = new Map<number, number[]>();
+	readonly #byFrame = new Map<number, number[]>();
 
 	constructor(plan: FaultPlan) {
 		this.plan = plan;
@@ -276,6 +340,7 @@ export class PlannedFaults {
 			if ("write" in fault) append(this.#byWrite, fault.write, index);
 			else if ("event" in fault) append(this.#byEvent, fault.event, index);
 			else if ("alarm" in fault) append(this.#byAlarm, fault.alarm, index);
+			else if ("frame" in fault) append(this.#byFrame, fault.frame, index);
 			else append(this.#byOperation, fault.operation, index);
 		});
 	}
@@ -295,5 +360,9 @@ export class PlannedFaults {
 
 	atAlarm(n: number): readonly number[] | undefined {
 		return this.#byAlarm.get(n);
+	}
+
+	atFrame(n: number): readonly number[] | undefined {
+		return this.#byFrame.get(n);
 	}
 }

@@ -27,6 +27,16 @@ export interface Interposer {
 	unhandledRejection(reason: unknown): void;
 	/** A call tried to leave the world; the error is thrown to the caller, who may swallow it. */
 	escaped(error: HarnessError): void;
+	/** Present where processes can connect to each other. */
+	readonly sockets?: SimulatedSockets | undefined;
+}
+
+/** What a network gives to the code of its processes. */
+export interface SimulatedSockets {
+	/** Stands as `WebSocket`; one class for all worlds, since modules hold on to it. */
+	readonly WebSocket: unknown;
+	/** Has the running process connect. What it gives is for that class only. */
+	connect(url: string, protocols: readonly string[]): unknown;
 }
 
 /** What `setTimeout` returns in a world; the surface of Node's own. */
@@ -229,6 +239,8 @@ const REPLACED: readonly (readonly [object, string, unknown])[] = [
 	[process.stderr, "write", writeAt("stderr")],
 	// Stacks name files and lines of this machine, and engines store them: in a run an error is its message.
 	[Error, "stackTraceLimit", 0],
+	// What is set on this machine is not set on another.
+	[process, "env", Object.freeze({})],
 ];
 
 /** Which of them their holder usually only inherits, and is then to inherit again. */
@@ -265,6 +277,7 @@ export function interpose<T>(interposer: Interposer, body: () => T): T {
 	REPLACED.forEach(([holder, name, simulated]) => {
 		(holder as Record<string, unknown>)[name] = simulated;
 	});
+	if (interposer.sockets !== undefined) placeSockets(interposer.sockets);
 	if (listeners.length > 0) process.removeAllListeners(REJECTION);
 	process.on(REJECTION, onRejection);
 	try {
@@ -275,10 +288,26 @@ export function interpose<T>(interposer: Interposer, body: () => T): T {
 			if (inherited[i]) delete (holder as Record<string, unknown>)[name];
 			else (holder as Record<string, unknown>)[name] = real[i];
 		});
+		if (replacedWebSocket !== undefined) removeSockets(replacedWebSocket);
 		process.removeAllListeners(REJECTION);
 		for (const listener of listeners) process.on(REJECTION, listener);
 		active = undefined;
 	}
+}
+
+/** What stood as `WebSocket` before the run, which older runtimes do not have; undefined while nothing stands in its place. */
+let replacedWebSocket: { readonly descriptor: PropertyDescriptor | undefined } | undefined;
+
+/** Puts the `WebSocket` of a network into its place, until the end of the run. */
+export function placeSockets({ WebSocket }: SimulatedSockets): void {
+	replacedWebSocket ??= { descriptor: Object.getOwnPropertyDescriptor(globalThis, "WebSocket") };
+	Object.defineProperty(globalThis, "WebSocket", { value: WebSocket, writable: true, configurable: true });
+}
+
+function removeSockets({ descriptor }: { readonly descriptor: PropertyDescriptor | undefined }): void {
+	Reflect.deleteProperty(globalThis, "WebSocket");
+	if (descriptor !== undefined) Object.defineProperty(globalThis, "WebSocket", descriptor);
+	replacedWebSocket = undefined;
 }
 
 interface DrainingProcess {

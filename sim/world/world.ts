@@ -12,6 +12,7 @@ import {
 	describeFault,
 	type Fault,
 	type FaultPlan,
+	type FrameFault,
 	type Intervention,
 	isIntervention,
 	type Latency,
@@ -24,7 +25,15 @@ import {
 } from "./faults.ts";
 import { HarnessError } from "./harness-error.ts";
 import { errorFact, History, type Mutation, type WorldEvents } from "./history.ts";
-import { drain, type Interposer, inMacrotask, interpose } from "./interpose.ts";
+import {
+	activeInterposer,
+	drain,
+	type Interposer,
+	inMacrotask,
+	interpose,
+	placeSockets,
+	type SimulatedSockets,
+} from "./interpose.ts";
 import { Outside } from "./outside.ts";
 import { type PendingOperation, Process } from "./process.ts";
 import { drawInt, drawUuid, type Stream, Streams } from "./random.ts";
@@ -60,6 +69,15 @@ export interface Limits {
 
 /** Why a run stopped: nothing left to do, or a limit reached. */
 export type Stop = "quiescent" | "time-limit" | "event-limit";
+
+/** A frame that a network carries, with the faults planned for it. */
+export interface NumberedFrame {
+	/** Counted through the whole run, from 1. */
+	readonly number: number;
+	readonly faults: readonly { readonly fault: FrameFault; readonly struck: Struck }[];
+}
+
+const NO_FAULTS: NumberedFrame["faults"] = [];
 
 /** Virtual milliseconds by which a schedule of choices may keep an operation waiting. */
 const PATIENCE_MS = 2_000;
@@ -98,9 +116,11 @@ export class World implements Surroundings {
 	writes = 0;
 	operations = 0;
 	alarms = 0;
+	frames = 0;
 	/** Planned faults that struck, by their place in the plan. */
 	readonly fired = new Set<number>();
 
+	#sockets: SimulatedSockets | undefined;
 	readonly #agenda = new Agenda();
 	readonly #faults: PlannedFaults;
 	readonly #latency: Latency;
@@ -110,6 +130,7 @@ export class World implements Surroundings {
 	#lives = 0;
 	readonly #others = new Outside();
 	readonly #crashListeners: ((process: Process) => void)[] = [];
+	readonly #exitListeners: ((process: Process) => void)[] = [];
 	readonly #interventionListeners: ((intervention: Intervention, struck: Struck) => void)[] = [];
 	readonly #tasks = new Map<string, (argument: number) => void>();
 	readonly #onCrashPoint: ((point: CrashPoint) => void) | undefined;
@@ -236,6 +257,7 @@ export class World implements Surroundings {
 		if (!process.alive) return;
 		process.alive = false;
 		this.#own("process.exit", { why }, process);
+		for (const listener of this.#exitListeners) listener(process);
 	}
 
 	/** Ends a process life without warning. `late` names the operations in flight that still take effect. */
@@ -247,6 +269,11 @@ export class World implements Surroundings {
 
 	onCrash(listener: (process: Process) => void): void {
 		this.#crashListeners.push(listener);
+	}
+
+	/** Who is told of processes that end of their own will. */
+	onExit(listener: (process: Process) => void): void {
+		this.#exitListeners.push(listener);
 	}
 
 	/** Who carries out a planned intervention, at once or later, and then says so. What is not carried out has not struck. */
@@ -261,6 +288,24 @@ export class World implements Surroundings {
 			if (fault?.kind === "alarm") return { fault, struck: this.#struck(index) };
 		}
 		return undefined;
+	}
+
+	/** Gives the code of processes connections to each other; without them, connecting is leaving the world. */
+	provideSockets(sockets: SimulatedSockets): void {
+		this.#sockets = sockets;
+		if (activeInterposer() !== undefined) placeSockets(sockets);
+	}
+
+	/** Counts a frame that a network is to carry. @returns its number, and what is planned to become of it. */
+	frame(): NumberedFrame {
+		const number = ++this.frames;
+		const planned = this.#faults.atFrame(number);
+		if (planned === undefined) return { number, faults: NO_FAULTS };
+		const faults = planned.map((index) => ({
+			fault: this.#faults.plan[index] as FrameFault,
+			struck: this.#struck(index),
+		}));
+		return { number, faults };
 	}
 
 	/** Does something when the running event is over and all that it caused has settled. */
@@ -359,12 +404,14 @@ export class World implements Surroundings {
 		return this.#processes.filter((process) => process.alive);
 	}
 
-	/** What the living still wait for: operations in flight and armed timers. */
+	/** What each of the living still waits for: operations in flight and armed timers. Who waits for nothing is left out. */
 	waits(): string[] {
-		return this.living().flatMap((process) => [
-			...process.inFlight.map((operation) => operation.what),
-			...(process.timers > 0 ? [`${process.timers} armed timer${process.timers > 1 ? "s" : ""}`] : []),
-		]);
+		return this.living().flatMap((process) => {
+			const { timers } = process;
+			const all = process.inFlight.map((operation) => operation.what);
+			if (timers > 0) all.push(`${timers} armed timer${timers > 1 ? "s" : ""}`);
+			return all.length === 0 ? [] : [`process ${process.id} for ${all.join(", ")}`];
+		});
 	}
 
 	/** Strikes the planned delays; virtual milliseconds in all. */
@@ -856,7 +903,11 @@ export class World implements Surroundings {
 	}
 
 	#interposer(): Interposer {
+		const sockets = () => this.#sockets;
 		return {
+			get sockets() {
+				return sockets();
+			},
 			wallMs: () => EPOCH_MS + this.nowMs,
 			monotonicMs: () => this.nowMs,
 			uuid: () => drawUuid(this.#current.alive ? this.random.stream("randomUUID") : () => 0),

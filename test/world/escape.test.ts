@@ -129,7 +129,6 @@ const ROWS: readonly Row[] = [
 	{ call: "crypto.randomBytes", make: () => randomBytes(4) },
 	{ call: "crypto.randomBytes", make: () => nodeCrypto.randomBytes(4) },
 	{ call: "crypto.randomInt", make: () => nodeCrypto.randomInt(4) },
-	{ call: "crypto.randomUUID", make: () => nodeCrypto.randomUUID() },
 	{ call: "crypto.generateKeyPairSync", make: () => nodeCrypto.generateKeyPairSync("ed25519") },
 	{ call: "crypto.scrypt", make: () => new Promise((resolve) => nodeCrypto.scrypt("a", "b", 8, resolve)) },
 	{ call: "crypto.hkdf", make: () => new Promise((resolve) => nodeCrypto.hkdf("sha256", "a", "b", "c", 8, resolve)) },

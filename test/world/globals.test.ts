@@ -1,5 +1,6 @@
 /** Inside a run the globals tell virtual time and seeded chance; after it they are the runtime's own again. */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { HarnessError } from "../../sim/world/harness-error.ts";
 import { EPOCH_MS, World } from "../../sim/world/world.ts";
@@ -92,6 +93,7 @@ describe("chance", () => {
 
 	const draws: [string, () => unknown][] = [
 		["crypto.randomUUID()", () => [crypto.randomUUID(), crypto.randomUUID()]],
+		["randomUUID() of node:crypto", () => [randomUUID(), randomUUID()]],
 		["Math.random()", () => [Math.random(), Math.random()]],
 		["crypto.getRandomValues()", () => [...crypto.getRandomValues(new Uint16Array(4))]],
 	];
@@ -212,6 +214,7 @@ describe("after a run", () => {
 		["process.stdout.write", process.stdout, "write"],
 		["process.stderr.write", process.stderr, "write"],
 		["Error.stackTraceLimit", Error, "stackTraceLimit"],
+		["process.env", process, "env"],
 		["console", globalThis, "console"],
 	];
 

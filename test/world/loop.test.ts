@@ -229,7 +229,7 @@ describe("what the living wait for", () => {
 			},
 			{ latency: { minMs: 50, maxMs: 50, answerMaxMs: 0 }, untilMs: 10 },
 		);
-		expect(world.waits()).toEqual(["kv.get", "2 armed timers"]);
+		expect(world.waits()).toEqual(["process 1 for kv.get, 2 armed timers"]);
 	});
 
 	test("is nothing once they are dead", async () => {

@@ -285,11 +285,19 @@ export function sealed(key: string, value: Uint8Array): Uint8Array {
 }
 
 function unsealed(key: string, stored: Uint8Array, checks: boolean): Uint8Array {
-	const value = stored.subarray(0, Math.max(0, stored.byteLength - CHECKSUM_BYTES));
-	const sum = Buffer.from(stored.subarray(value.byteLength)).toString("latin1");
-	if (checks && sum !== checksum(key, value))
-		throw new StorageDamagedError(describeKey(key), "its checksum is another");
-	return value;
+	if (checks && !isIntact(key, stored)) throw new StorageDamagedError(describeKey(key), "its checksum is another");
+	return contentOf(stored);
+}
+
+/** Whether these are bytes as `sealed` made them for that key. */
+export function isIntact(key: string, stored: Uint8Array): boolean {
+	const value = contentOf(stored);
+	return Buffer.from(stored.subarray(value.byteLength)).toString("latin1") === checksum(key, value);
+}
+
+/** What `sealed` was given; the checksum is not looked at. */
+export function contentOf(stored: Uint8Array): Uint8Array {
+	return stored.subarray(0, Math.max(0, stored.byteLength - CHECKSUM_BYTES));
 }
 
 /** FNV-1a: any one byte that differs makes another sum. */

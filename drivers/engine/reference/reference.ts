@@ -2,7 +2,7 @@
 import type { Engine, EngineContext } from "../contract.ts";
 import { Context } from "./context.ts";
 import { referenceModule } from "./engine.ts";
-import { describeKey } from "./keys.ts";
+import { describeKey, FIELDS, HISTORY } from "./keys.ts";
 import { type Rules, SPECIFICATION } from "./rules.ts";
 import { decodeValue } from "./values.ts";
 
@@ -19,18 +19,29 @@ export function referenceEngine(rules: Rules = SPECIFICATION): Engine {
 		// It takes control without a throw; only a cancelled workflow that is started says so.
 		isYield: (error) => error instanceof Error && error.name === "EvictedError",
 		describeKey,
+		describeValue,
 		entryKind,
 	};
 }
 
-/** What a stored value records; undefined when it is no entry. The checksum behind it is left to whoever reads it for use. */
-function entryKind(stored: Uint8Array): string | undefined {
+/** Bytes of the checksum behind every value, which is left to whoever reads the value for use. */
+const CHECKSUM_BYTES = 8;
+
+/** A value without the checksum behind it. @returns undefined when the bytes hold none. */
+function describeValue(key: string, stored: Uint8Array): unknown {
+	const value = stored.subarray(0, -CHECKSUM_BYTES);
+	if (key === FIELDS.state) return Buffer.from(value).toString("latin1");
 	try {
-		const value = decodeValue(stored.subarray(0, -8));
-		if (!Array.isArray(value)) return undefined;
-		const [, , data] = value as [unknown, unknown, { readonly kind?: string } | undefined];
-		return data?.kind;
+		return decodeValue(value);
 	} catch {
 		return undefined;
 	}
+}
+
+/** What a stored value records; undefined when it is no entry. */
+function entryKind(stored: Uint8Array): string | undefined {
+	const value = describeValue(HISTORY, stored);
+	if (!Array.isArray(value)) return undefined;
+	const [, , data] = value as [unknown, unknown, { readonly kind?: string } | undefined];
+	return data?.kind;
 }

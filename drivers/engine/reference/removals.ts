@@ -104,16 +104,19 @@ export class Removals {
 	async #remove(all: boolean): Promise<void> {
 		const { run, claims } = this.#execution;
 		const queue = run.driver.messageDriver;
-		for (const name of new Set([...this.#due.values()].map((removal) => removal.name))) {
+		// What becomes due from here on was not looked for, and is the next one's.
+		const due = [...this.#due];
+		for (const name of new Set(due.map(([, removal]) => removal.name))) {
 			const look = { names: [name], count: Number.MAX_SAFE_INTEGER, completable: true };
 			const queued = (await run.io(() => queue.receiveMessages(look))).map(({ id }) => id);
-			const first = queued.findIndex((id) => !this.#due.has(id));
+			const isDue = (id: string) => due.some(([known]) => known === id);
+			const first = queued.findIndex((id) => !isDue(id));
 			const count = first < 0 ? queued.length : first;
 			if (count > 0) await run.io(() => queue.receiveMessages({ names: [name], count, completable: false }));
-			const behind = queued.slice(count).filter((id) => this.#due.has(id));
+			const behind = queued.slice(count).filter(isDue);
 			const waits = !all && claims.has(queued[count] ?? "");
 			if (!waits) for (const id of behind) await run.io(() => queue.completeMessage(id));
-			for (const [id, removal] of [...this.#due]) {
+			for (const [id, removal] of due) {
 				if (removal.name === name && !(waits && behind.includes(id))) this.#isOut(id);
 			}
 		}

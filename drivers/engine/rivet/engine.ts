@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { type Engine, type EngineContext, type EngineModule, type Feature, UsageError } from "../contract.ts";
 import { entryKind } from "./entries.ts";
 import { describeKey } from "./keys.ts";
+import { describeValue } from "./stored.ts";
 
 /** Package name of each version, oldest first. */
 const PACKAGES: ReadonlyMap<string, string> = new Map([
@@ -80,6 +81,7 @@ function adapt(name: string, version: string, module: unknown): Engine {
 		iterationOf,
 		isYield: (error) => error instanceof Error && YIELDS.has(error.name),
 		describeKey,
+		describeValue,
 		entryKind,
 	};
 }

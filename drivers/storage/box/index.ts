@@ -16,6 +16,8 @@ export interface BoxSettings {
 export interface BoxedDriver {
 	/** What it is, in a few words. */
 	readonly summary: string;
+	/** Packages that its store is; whoever wants it installs them. Nothing when absent. */
+	readonly packages?: readonly string[];
 	/** Whether nobody of this project wrote it. */
 	readonly foreign?: true;
 	load(settings: BoxSettings): Promise<PluggedDriver>;
@@ -33,6 +35,7 @@ export const BOX: ReadonlyMap<string, BoxedDriver> = new Map<string, BoxedDriver
 		"sqlite",
 		{
 			summary: "SQLite through libsql, in WAL mode, synced at every commit",
+			packages: ["libsql"],
 			load: async ({ root }) => (await import("./sqlite.ts")).sqliteDriver(join(root, "sqlite")),
 		},
 	],
@@ -40,6 +43,7 @@ export const BOX: ReadonlyMap<string, BoxedDriver> = new Map<string, BoxedDriver
 		"lmdb",
 		{
 			summary: "LMDB through lmdb, synced at every transaction",
+			packages: ["lmdb"],
 			load: async ({ root }) => (await import("./lmdb.ts")).lmdbDriver(join(root, "lmdb")),
 		},
 	],
@@ -47,6 +51,7 @@ export const BOX: ReadonlyMap<string, BoxedDriver> = new Map<string, BoxedDriver
 		"level",
 		{
 			summary: "LevelDB through classic-level, synced at every batch; any abstract-level store likewise",
+			packages: ["classic-level", "abstract-level"],
 			load: async ({ root }) => (await import("./level.ts")).levelDriver(join(root, "level")),
 		},
 	],
@@ -54,6 +59,7 @@ export const BOX: ReadonlyMap<string, BoxedDriver> = new Map<string, BoxedDriver
 		"unstorage",
 		{
 			summary: "files through unstorage, a file a key; any unstorage store likewise",
+			packages: ["unstorage"],
 			load: async ({ root }) => (await import("./unstorage.ts")).unstorageDriver(join(root, "unstorage")),
 		},
 	],
@@ -61,6 +67,7 @@ export const BOX: ReadonlyMap<string, BoxedDriver> = new Map<string, BoxedDriver
 		"pglite",
 		{
 			summary: "Postgres in this process, through @electric-sql/pglite",
+			packages: ["@electric-sql/pglite"],
 			load: async ({ root }) => (await import("./pglite.ts")).pgliteDriver(join(root, "pglite")),
 		},
 	],
@@ -68,6 +75,7 @@ export const BOX: ReadonlyMap<string, BoxedDriver> = new Map<string, BoxedDriver
 		"postgres",
 		{
 			summary: "a Postgres server, through postgres",
+			packages: ["postgres"],
 			load: async ({ postgresUrl }) => (await import("./postgres.ts")).postgresDriver(postgresUrl),
 		},
 	],
@@ -75,6 +83,7 @@ export const BOX: ReadonlyMap<string, BoxedDriver> = new Map<string, BoxedDriver
 		"redis",
 		{
 			summary: "a Redis server, through ioredis",
+			packages: ["ioredis"],
 			load: async ({ redisUrl }) => (await import("./redis.ts")).redisDriver(redisUrl),
 		},
 	],
@@ -82,6 +91,7 @@ export const BOX: ReadonlyMap<string, BoxedDriver> = new Map<string, BoxedDriver
 		"nats",
 		{
 			summary: "a NATS server's JetStream KV, through @nats-io/kv",
+			packages: ["@nats-io/kv", "@nats-io/jetstream", "@nats-io/transport-node"],
 			load: async ({ natsUrl }) => (await import("./nats.ts")).natsDriver(natsUrl),
 		},
 	],

@@ -37,6 +37,15 @@ export function lmdbDriver(root: string): PluggedDriver {
 	};
 }
 
+/** Has what a process that died had written, and not synced, on the medium before anybody reads it. */
+function synced(database: object): Promise<void> {
+	// There, and not among the package's types.
+	const { sync } = database as { sync(done: (error?: unknown) => void): void };
+	return new Promise((resolve, reject) => {
+		sync.call(database, (error) => (error === undefined || error === null ? resolve() : reject(error)));
+	});
+}
+
 async function openEnvironment(path: string): Promise<OrderedStore> {
 	const { open } = await import("lmdb");
 	const database = open<Buffer, Buffer>({
@@ -46,6 +55,7 @@ async function openEnvironment(path: string): Promise<OrderedStore> {
 		// Otherwise a write answers before it is on the medium.
 		overlappingSync: false,
 	});
+	await synced(database);
 	return {
 		get: (key) => database.getBinary(Buffer.from(key)) ?? null,
 		write(changes) {

@@ -6,7 +6,7 @@ import type { KV } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { DriverClaims, PluggedDriver } from "../contract.ts";
 import { engineDriverOver } from "../ordered/driver.ts";
-import { compareBytes, type OrderedStore, type StoredEntry } from "../ordered/store.ts";
+import { listByName, type OrderedStore } from "../ordered/store.ts";
 import { unavailable } from "./unavailable.ts";
 
 const CONNECT_LIMIT_MS = 3_000;
@@ -76,24 +76,10 @@ function storeOver(connection: NatsConnection, bucket: KV): OrderedStore {
 				else await bucket.put(nameOf(key), value);
 			}
 		},
-		async list(start, end, limit = Number.POSITIVE_INFINITY) {
+		async list(start, end, limit) {
 			const names: string[] = [];
 			for await (const name of await bucket.keys()) names.push(name);
-			const keys = names
-				.map((name) => ({ name, key: keyOf(name) }))
-				.filter(({ key }) => compareBytes(key, start) >= 0 && compareBytes(key, end) < 0)
-				.sort((a, b) => compareBytes(a.key, b.key))
-				.slice(0, limit);
-			const entries: StoredEntry[] = [];
-			for (let from = 0; from < keys.length; from += TOGETHER) {
-				const page = keys.slice(from, from + TOGETHER);
-				const values = await Promise.all(page.map(({ name }) => get(name)));
-				for (const [i, { key }] of page.entries()) {
-					const value = values[i] ?? null;
-					if (value !== null) entries.push({ key, value });
-				}
-			}
-			return entries;
+			return await listByName(names, { keyOf, get, together: TOGETHER }, { start, end, limit });
 		},
 		close: () => connection.close(),
 	};

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Storage } from "unstorage";
 import type { DriverClaims, OpenedStorage, PluggedDriver } from "../contract.ts";
 import { engineDriverOver } from "../ordered/driver.ts";
-import { compareBytes, type OrderedStore, type StoredEntry } from "../ordered/store.ts";
+import { listByName, type OrderedStore } from "../ordered/store.ts";
 
 export const UNSTORAGE_CLAIMS: DriverClaims = {
 	atomicBatch: "none",
@@ -56,23 +56,8 @@ function storeOver(storage: Storage): OrderedStore {
 				else await storage.setItemRaw(nameOf(key), Buffer.from(value));
 			}
 		},
-		async list(start, end, limit = Number.POSITIVE_INFINITY) {
-			const keys = (await storage.getKeys())
-				.map((name) => ({ name, key: keyOf(name) }))
-				.filter(({ key }) => compareBytes(key, start) >= 0 && compareBytes(key, end) < 0)
-				.sort((a, b) => compareBytes(a.key, b.key))
-				.slice(0, limit);
-			const entries: StoredEntry[] = [];
-			for (let from = 0; from < keys.length; from += TOGETHER) {
-				const page = keys.slice(from, from + TOGETHER);
-				const values = await Promise.all(page.map(({ name }) => get(name)));
-				for (const [i, { key }] of page.entries()) {
-					const value = values[i] ?? null;
-					if (value !== null) entries.push({ key, value });
-				}
-			}
-			return entries;
-		},
+		list: async (start, end, limit) =>
+			await listByName(await storage.getKeys(), { keyOf, get, together: TOGETHER }, { start, end, limit }),
 		close: () => storage.dispose(),
 	};
 }

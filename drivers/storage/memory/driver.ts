@@ -17,7 +17,7 @@ import {
 	StorageLimitError,
 	type WorldStorage,
 } from "../contract.ts";
-import { DurableQueue, describeQueueKey } from "./queue.ts";
+import { DurableQueue, describeQueueKey, describeQueueValue } from "./queue.ts";
 
 /** Below this many milliseconds an engine may sleep in memory instead of yielding; the package's own figure. */
 const WORKER_POLL_INTERVAL_MS = 100;
@@ -47,6 +47,10 @@ export const memoryStorage: StorageDriver = {
 		if (table.endsWith("/kv")) return engineKey(key);
 		return table.endsWith("/queue") ? describeQueueKey(key) : "alarm";
 	},
+	describeValue(table, key, value, engineValue) {
+		if (table.endsWith("/kv")) return engineValue(key, value);
+		return table.endsWith("/queue") ? describeQueueValue(key, value) : new Date(alarmOf(value));
+	},
 };
 
 /** The tables of a workflow on the disk. */
@@ -65,7 +69,11 @@ export type Operate = <T>(process: Process, what: string, perform: () => T) => P
 
 export function readAlarm(disk: Disk, table: string): number | undefined {
 	const stored = disk.get(table, ALARM);
-	return stored === undefined ? undefined : new DataView(stored.buffer, stored.byteOffset).getFloat64(0);
+	return stored === undefined ? undefined : alarmOf(stored);
+}
+
+function alarmOf(stored: Uint8Array): number {
+	return new DataView(stored.buffer, stored.byteOffset).getFloat64(0);
 }
 
 export class MemoryDriver implements EngineDriver {

@@ -2,10 +2,12 @@
  * A durable message queue on the world's disk. Appending, taking and completing are each one durable write. A message
  * keeps its place; a key is never used again, since the next place is stored with every append.
  */
+
 import type { Message } from "@rivetkit/workflow-engine";
 import { Encoder } from "cbor-x";
 import type { CommitOptions, Disk } from "../../../sim/world/disk.ts";
 import type { Process } from "../../../sim/world/process.ts";
+import { Waits } from "../waits.ts";
 
 const encoder = new Encoder({ useRecords: false });
 
@@ -27,13 +29,13 @@ export interface QueuedMessage {
 	readonly name: string;
 }
 
-export class DurableQueue {
+export class DurableQueue extends Waits {
 	readonly #disk: Disk;
 	readonly #table: string;
 	readonly #watchers = new Set<{ readonly process: Process; readonly watcher: (name: string) => void }>();
-	readonly #waits = new Set<{ readonly process: Process; readonly names: readonly string[] }>();
 
 	constructor(disk: Disk, table: string) {
+		super();
 		this.#disk = disk;
 		this.#table = table;
 	}
@@ -109,26 +111,6 @@ export class DurableQueue {
 		return this.#disk.list(this.#table, MESSAGE).map(({ key }) => parseKey(key));
 	}
 
-	/** Says that a process waits for a message with one of the names, until the returned function is called. */
-	awaiting(process: Process, names: readonly string[]): () => void {
-		const wait = { process, names };
-		this.#waits.add(wait);
-		return () => {
-			this.#waits.delete(wait);
-		};
-	}
-
-	/** The names that living processes wait for; undefined when none waits. */
-	awaited(): readonly string[] | undefined {
-		const waits = [...this.#waits].filter(({ process }) => process.alive);
-		return waits.length === 0 ? undefined : [...new Set(waits.flatMap(({ names }) => names))];
-	}
-
-	/** How many waits of a process, living or not, have not ended. */
-	waitsOf(process: Process): number {
-		return [...this.#waits].filter((wait) => wait.process === process).length;
-	}
-
 	/** Calls the process back at every append, until the returned function is called. */
 	watch(process: Process, watcher: (name: string) => void): () => void {
 		const watch = { process, watcher };
@@ -167,4 +149,13 @@ export function describeQueueKey(key: string): string {
 	if (key.startsWith(RESPONSE)) return `response to ${key.slice(RESPONSE.length)}`;
 	const { id, name } = parseKey(key);
 	return `message ${id} (${name})`;
+}
+
+/** What a value of the queue's table holds, as plain data. */
+export function describeQueueValue(key: string, value: Uint8Array): unknown {
+	if (key === NEXT) return decodePlace(value);
+	const stored: unknown = encoder.decode(value);
+	if (key.startsWith(RESPONSE)) return stored;
+	const { data, sentAt } = stored as Message;
+	return { body: data, sentAt: new Date(sentAt) };
 }

@@ -67,3 +67,37 @@ export function lastOfEach(changes: readonly Change[]): Change[] {
 	for (const change of changes) last.set(Buffer.from(change.key).toString("latin1"), change);
 	return [...last.values()];
 }
+
+/**
+ * `OrderedStore.list` over a store that knows its names in no order: the names of all keys, the key of each, and a value by its name,
+ * which may be gone by then.
+ * @param together how many values are read at a time.
+ */
+export async function listByName(
+	names: readonly string[],
+	{ keyOf, get, together }: NamedStore,
+	{ start, end, limit = Number.POSITIVE_INFINITY }: { start: Uint8Array; end: Uint8Array; limit?: number | undefined },
+): Promise<StoredEntry[]> {
+	const keys = names
+		.map((name) => ({ name, key: keyOf(name) }))
+		.filter(({ key }) => compareBytes(key, start) >= 0 && compareBytes(key, end) < 0)
+		.sort((a, b) => compareBytes(a.key, b.key))
+		.slice(0, limit);
+	const entries: StoredEntry[] = [];
+	for (let from = 0; from < keys.length; from += together) {
+		const page = keys.slice(from, from + together);
+		const values = await Promise.all(page.map(({ name }) => get(name)));
+		for (const [i, { key }] of page.entries()) {
+			const value = values[i] ?? null;
+			if (value !== null) entries.push({ key, value });
+		}
+	}
+	return entries;
+}
+
+/** What `listByName` asks of a store. */
+export interface NamedStore {
+	readonly keyOf: (name: string) => Uint8Array;
+	readonly get: (name: string) => Promise<Uint8Array | null>;
+	readonly together: number;
+}

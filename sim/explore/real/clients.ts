@@ -21,6 +21,11 @@ export class Clients {
 		this.#schedule();
 	}
 
+	/** Whether a message is still to be sent, or sent and not acknowledged. */
+	get areToCome(): boolean {
+		return this.#next < this.#inputs.length;
+	}
+
 	/** Nobody takes messages any more; what was not acknowledged is sent again to whoever comes next. */
 	part(): void {
 		this.#send = undefined;

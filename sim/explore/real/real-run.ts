@@ -239,6 +239,8 @@ export class RealRun {
 				return;
 			case "done":
 				if (this.#dying || this.#done) return;
+				// Nothing happens there of itself; a client is still to come.
+				if (message.outcome?.status === "waiting" && this.#clients.areToCome) return;
 				this.#done = true;
 				this.#dying = true;
 				this.#outcome = message.outcome;

@@ -20,19 +20,24 @@ export interface OwnServer {
 	stop(): Promise<void>;
 }
 
-interface Kind {
-	readonly setting: "postgresUrl" | "redisUrl" | "natsUrl";
+/** A program that serves, and how one sees that it does. */
+export interface Program {
+	/** Its name, without its directory. */
 	readonly binary: string;
-	url(port: number): string;
-	/** Makes the directory ready, once. */
-	prepare?(server: Place): Promise<void>;
 	arguments(server: Place): string[];
 	/** Whether it serves, not only listens. */
 	serves(server: Place): Promise<boolean>;
 }
 
+interface Kind extends Program {
+	readonly setting: "postgresUrl" | "redisUrl" | "natsUrl";
+	url(port: number): string;
+	/** Makes the directory ready, once. */
+	prepare?(server: Place): Promise<void>;
+}
+
 /** Where a server is, and as whom it runs. */
-interface Place {
+export interface Place {
 	readonly binary: string;
 	readonly directory: string;
 	readonly port: number;
@@ -120,15 +125,16 @@ export async function ownServer(name: string, directory: string): Promise<OwnSer
 	};
 }
 
-class ServerProcess {
-	readonly #kind: Kind;
+/** The process of a server of ours, which can be killed and started again. It does not outlive this process. */
+export class ServerProcess {
+	readonly #program: Program;
 	readonly #place: Place;
 	#process: ChildProcess | undefined;
 	#said = "";
 	ended: Promise<unknown> = Promise.resolve();
 
-	constructor(kind: Kind, place: Place) {
-		this.#kind = kind;
+	constructor(program: Program, place: Place) {
+		this.#program = program;
 		this.#place = place;
 		process.once("exit", () => this.kill());
 	}
@@ -139,7 +145,7 @@ class ServerProcess {
 		const endsAt = performance.now() + START_MS;
 		const { binary, owner } = this.#place;
 		while (performance.now() < endsAt) {
-			const server = spawn(binary, this.#kind.arguments(this.#place), {
+			const server = spawn(binary, this.#program.arguments(this.#place), {
 				...owner,
 				stdio: ["ignore", "ignore", "pipe"],
 				detached: true,
@@ -158,13 +164,13 @@ class ServerProcess {
 				server.once("error", end);
 			});
 			while (!gone && performance.now() < endsAt) {
-				if (await this.#kind.serves(this.#place)) return;
+				if (await this.#program.serves(this.#place)) return;
 				await pause();
 			}
 			// What was killed before may hold the directory a moment longer.
 			await pause();
 		}
-		throw new HarnessError("server", `${this.#kind.binary} does not start: ${this.#said.trim()}`);
+		throw new HarnessError("server", `${this.#program.binary} does not start: ${this.#said.trim()}`);
 	}
 
 	/** `kill -9`, with all the processes that it began. */

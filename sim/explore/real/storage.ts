@@ -2,10 +2,12 @@
  * Storage of a host in a real process: the real driver, with a word to the parent before and after each operation. What the
  * driver does not claim to keep, its host keeps for it: here that is the parent, which no kill touches.
  */
+
 import type { KVEntry, KVWrite, Message, WorkflowMessageDriver } from "@rivetkit/workflow-engine";
 import type { EngineDriver, OpenedStorage, Storage } from "../../../drivers/storage/contract.ts";
 import type { QueuedMessage } from "../../../drivers/storage/memory/queue.ts";
 import { keeps, type Session } from "../../../drivers/storage/session.ts";
+import { Waits } from "../../../drivers/storage/waits.ts";
 import { remove } from "../../world/collections.ts";
 import { errorFact } from "../../world/history.ts";
 import type { Process } from "../../world/process.ts";
@@ -258,12 +260,12 @@ function plainOf(value: unknown): unknown {
 }
 
 /** What a host knows of the queue without asking storage: what came and went in this process, and was there before. */
-export class LocalQueue {
+export class LocalQueue extends Waits {
 	#stored: QueuedMessage[];
 	readonly #watchers = new Set<(name: string) => void>();
-	readonly #waits = new Set<{ readonly process: Process; readonly names: readonly string[] }>();
 
 	constructor(stored: readonly QueuedMessage[]) {
+		super();
 		this.#stored = [...stored];
 	}
 
@@ -289,23 +291,6 @@ export class LocalQueue {
 		return () => {
 			this.#watchers.delete(watcher);
 		};
-	}
-
-	awaiting(process: Process, names: readonly string[]): () => void {
-		const wait = { process, names };
-		this.#waits.add(wait);
-		return () => {
-			this.#waits.delete(wait);
-		};
-	}
-
-	awaited(): readonly string[] | undefined {
-		const waits = [...this.#waits].filter(({ process }) => process.alive);
-		return waits.length === 0 ? undefined : [...new Set(waits.flatMap(({ names }) => names))];
-	}
-
-	waitsOf(process: Process): number {
-		return [...this.#waits].filter((wait) => wait.process === process).length;
 	}
 
 	/** Resolves once a message with one of the names is stored; rejects when the signal aborts. */
