@@ -199,7 +199,7 @@ describe("a run that is made again to be kept", () => {
 		};
 		const keeper = new Keeper(explorer, { report });
 		const { files } = await keeper.keep(result);
-		const file = join(report, [...files.values()][0] as string);
+		const file = join(report, ([...files.values()][0] as { reproducer: string }).reproducer);
 		rmSync(file);
 		await keeper.keep(result);
 		expect(existsSync(file)).toBe(false);

@@ -103,7 +103,7 @@ describe("three shards", () => {
 	it("merge as data with --json, and nothing else", async () => {
 		const { stdout, stderr } = await sim(["merge", ...shardDirectories("1", "2", "3"), "--json"]);
 		const plain = readReport("whole").findings.map(({ example, ...finding }) => {
-			const { reproducer: _, ...rest } = example as Example;
+			const { reproducer: _, run: __, ...rest } = example as Example;
 			return { ...finding, example: rest };
 		});
 		expect((JSON.parse(stdout) as Report).findings).toEqual(plain);

@@ -4,7 +4,7 @@ import { programOf } from "../../fixtures/generators/interpret.ts";
 import { avoiding, inOrder, isStatementShape, type ScenarioShape, shapeOf } from "../../fixtures/generators/shapes.ts";
 import type { Program } from "../../fixtures/programs/program.ts";
 import type { Scenario } from "../../suites/scenario.ts";
-import { DAMAGES, type Fault, type FaultKind, type Latency } from "../world/faults.ts";
+import { DAMAGES, type Fault, type FaultKind, type Latency, NETWORK_FAULTS } from "../world/faults.ts";
 import { drawInt, drawOne, type Stream, Streams } from "../world/random.ts";
 import type { Schedule } from "../world/schedule.ts";
 import { type Avoid, avoidedBy, type GeneratedProgram } from "./generate.ts";
@@ -276,10 +276,17 @@ export const FAULT_MEANINGS: Readonly<Record<FaultKind, string>> = {
 	message: "an operator sends one more message",
 	"replay-from": "an operator has the workflow begin anew from a recorded step, once it rests",
 	alarm: "an alarm of the host is lost, late, early, or goes off twice",
+	cut: "a connection breaks, and what is on its way is lost",
+	"half-open": "a connection carries nothing any more, and for a while neither end is told",
+	"late-close": "a connection breaks, and one end is told later than the other",
+	"slow-link": "what a connection carries takes longer, as with a slow reader",
+	"peer-crash": "the process at one end of a connection dies as a frame arrives",
 };
 
-/** Every kind there is. */
-export const FAULT_KINDS = Object.keys(FAULT_MEANINGS) as readonly FaultKind[];
+/** Every kind that can strike a workflow, which talks to nobody. */
+export const FAULT_KINDS: readonly FaultKind[] = (Object.keys(FAULT_MEANINGS) as FaultKind[]).filter(
+	(kind) => !(NETWORK_FAULTS as readonly string[]).includes(kind),
+);
 
 function drawFault(stream: Stream, extent: Extent, kinds: ReadonlySet<FaultKind>): Fault | readonly Fault[] {
 	const legal = FAULTS.filter(([kind]) => kinds.has(kind));

@@ -114,6 +114,13 @@ export class Explorer {
 	readonly describeKey = (table: string, key: string): string =>
 		this.target.storage.describeKey(table, key, this.target.engine.describeKey);
 
+	/** What the bytes under a stored key hold, as plain data; undefined when they are not what is stored there. */
+	readonly describeValue = (table: string, key: string, value: Uint8Array): unknown => {
+		const { storage, engine } = this.target;
+		const engineValue = (key: string, value: Uint8Array) => engine.describeValue?.(key, value);
+		return storage.describeValue?.(table, key, value, engineValue);
+	};
+
 	/** Kinds of fault that plans are made of. */
 	get faults(): ReadonlySet<FaultKind> {
 		return this.#space.faults;

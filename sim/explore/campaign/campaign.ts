@@ -7,33 +7,36 @@ import type { Expectation } from "../../../fixtures/expectations/expectations.ts
 import type { Program } from "../../../fixtures/programs/program.ts";
 import type { Finding } from "../../../reports/model.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
+import type { SubjectScenario } from "../../../suites/subject.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import { inMacrotask } from "../../world/interpose.ts";
 import { describeDifference } from "../blame.ts";
 import type { Explorer, Judgement } from "../explorer.ts";
 import type { DriverExplorer } from "../on-driver.ts";
 import { planOptions } from "../plan.ts";
-import type { ExplorerSpec } from "../spec.ts";
 import type { Doublecheck } from "./doublecheck.ts";
-import { type KeptFailure, Recorder, rerunOf } from "./recorder.ts";
+import type { KeptFailure, Lab } from "./lab.ts";
+import { Recorder } from "./recorder.ts";
 import {
 	type CampaignResult,
 	type Commands,
 	expectedOf,
 	isKnownBefore,
+	type JudgedProperty,
 	type Judging,
 	type KnownBefore,
 	resultOf,
 } from "./result.ts";
-import { blocksOf, type Shard, seedsOf, WHOLE } from "./shard.ts";
+import { blocksOf, rerunOf, type Shard, seedsOf, WHOLE } from "./shard.ts";
 import { Tally, type TallyData } from "./tally.ts";
 import { type Exploration, notBegun, unitsOf, type Work } from "./work.ts";
-import { type Lane, mainLane, WorkerLost, workerLane } from "./workers.ts";
+import { type LabSpec, type Lane, mainLane, WorkerLost, workerLane } from "./workers.ts";
 
 export { conditionsOf } from "./recorder.ts";
 export type { CampaignResult } from "./result.ts";
 
-export interface CampaignOptions extends Partial<Commands> {
+/** @typeParam S what its scenarios are: those of an engine, an actor, a runner. */
+export interface CampaignOptions<S extends SubjectScenario = Scenario> extends Partial<Commands> {
 	/** The first seed. */
 	readonly from: number;
 	/** How many seeds, those of all shards together; `Infinity` when only time ends it. */
@@ -45,40 +48,49 @@ export interface CampaignOptions extends Partial<Commands> {
 	/** Real milliseconds from the first block of seeds after which no further one is begun. */
 	readonly forMs?: number;
 	/** How many threads at most, and what each makes its explorer from; this thread alone when absent. */
-	readonly workers?: { readonly count: number; readonly spec: ExplorerSpec };
+	readonly workers?: { readonly count: number; readonly spec: LabSpec };
 	/** What the target is known to get wrong. */
-	readonly expectations: readonly Expectation<Scenario>[];
+	readonly expectations: readonly Expectation<S>[];
 	/** What an earlier report has, which is no news. */
 	readonly baseline?: KnownBefore;
+	/** What could be judged by; the properties of engines when absent. */
+	readonly properties?: readonly JudgedProperty[];
 	/** Where failures are kept, and what is there, by file; tried before the seeds. */
-	readonly corpus?: { readonly kept: ReadonlyMap<string, KeptFailure>; fileOf(id: string): string };
+	readonly corpus?: { readonly kept: ReadonlyMap<string, KeptFailure<S>>; fileOf(id: string): string };
 	readonly signal?: AbortSignal;
 	/** Makes the sample of seeds that is run twice once more, in another process. */
 	readonly doublecheck?: Doublecheck;
 	/** Runs done, findings that are new, and states or orders that searches know of and have not come to. */
 	readonly onProgress?: (done: number, findings: number, left: number) => void;
 	/** Called whenever something was added, with the findings that are neither listed nor were there before. */
-	readonly onPart?: (news: readonly Finding[], soFar: () => CampaignResult) => void;
+	readonly onPart?: (news: readonly Finding[], soFar: () => CampaignResult<S>) => void;
 }
 
 /** Fewer seeds than so many are done before another thread has started. */
 const SEEDS_A_WORKER = 500;
 
 /** Runs seeds until their number, the time or the signal ends it. What was found until then is always returned. */
-export async function campaign(explorer: Explorer, options: CampaignOptions): Promise<CampaignResult> {
+export function campaign(explorer: Explorer, options: CampaignOptions): Promise<CampaignResult> {
+	return campaignIn(new Recorder(explorer), options);
+}
+
+/** As `campaign`, in whatever lab. */
+export async function campaignIn<S extends SubjectScenario>(
+	lab: Lab<S>,
+	options: CampaignOptions<S>,
+): Promise<CampaignResult<S>> {
 	const judging = judgingOf(options);
-	const recorder = new Recorder(explorer);
 	const tally = new Tally();
-	tally.add(recorder.takeOff());
-	if (explorer.programs.length === 0 && !explorer.generates) {
+	tally.add(lab.takeOff());
+	if (lab.isEmpty) {
 		tally.problems.add("no program is left to run");
-		return resultOf(tally.data(), judging, false);
+		return resultOf<S>(tally.data(), judging, false);
 	}
 	const expected = expectedOf(tally.data(), options.expectations);
 	const announced = new Set<string>();
 	const interrupted = () => options.signal?.aborted === true;
 
-	const lanes = lanesOf(recorder, explorer, options);
+	const lanes = lanesOf(lab, options);
 	const stop = () => {
 		for (const lane of lanes) lane.stop();
 	};
@@ -90,7 +102,7 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 		);
 		for (const id of fresh) announced.add(id);
 		options.onProgress?.(tally.counts.runs, announced.size, tally.left);
-		const soFar = () => resultOf(tally.data(), judging, true);
+		const soFar = () => resultOf<S>(tally.data(), judging, true);
 		options.onPart?.(fresh.length === 0 ? [] : soFar().findings.filter(({ id }) => fresh.includes(id)), soFar);
 	};
 
@@ -98,17 +110,17 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 	let timer: NodeJS.Timeout | undefined;
 	try {
 		const before = [
-			...[...expected.values()].map((entry) => () => recorder.confirm(entry)),
+			...[...expected.values()].map((entry) => () => lab.confirm(entry)),
 			...[...(options.corpus?.kept ?? [])].map(
 				([file, failure]) =>
 					() =>
-						recorder.tryKept(file, failure),
+						lab.tryKept(file, failure),
 			),
 		];
-		for (const run of before) if (!interrupted() && !recorder.failed) await inMacrotask(run);
-		add(recorder.takeOff());
+		for (const run of before) if (!interrupted() && !lab.failed) await inMacrotask(run);
+		add(lab.takeOff());
 
-		const works = worksOf(explorer, options);
+		const works = worksOf(lab, options);
 		// The time is for seeds: however short, it is not used up by what is tried before them.
 		const endsAt = performance.now() + (options.forMs ?? Number.POSITIVE_INFINITY);
 		const ended = () => interrupted() || tally.problems.size > 0 || performance.now() >= endsAt;
@@ -120,7 +132,7 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 				if (work === undefined) return;
 				await lane.run(work, add);
 				if (options.doublecheck !== undefined && !("search" in work)) {
-					for (const seed of rerunOf(work)) await doublecheck(explorer, seed, options.doublecheck, tally);
+					for (const seed of rerunOf(work)) await doublecheck(lab, seed, options.doublecheck, tally);
 				}
 			}
 		};
@@ -136,7 +148,7 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 		// What was stopped before its turn is not left out: the report would read as if it had never been asked for.
 		if (isSearch(options)) {
 			for (let work = works.next().value; work !== undefined; work = works.next().value) {
-				if ("search" in work) tally.search(notBegun(recorder, work));
+				if ("search" in work) tally.search(notBegun(lab, work));
 			}
 		}
 	} finally {
@@ -144,18 +156,22 @@ export async function campaign(explorer: Explorer, options: CampaignOptions): Pr
 		options.signal?.removeEventListener("abort", stop);
 		await Promise.all(lanes.map((lane) => lane.close()));
 	}
-	return resultOf(tally.data(), judging, interrupted());
+	return resultOf<S>(tally.data(), judging, interrupted());
 }
 
 /** Has another process make the run of a seed too. */
-async function doublecheck(explorer: Explorer, seed: number, elsewhere: Doublecheck, tally: Tally): Promise<void> {
+async function doublecheck<S extends SubjectScenario>(
+	lab: Lab<S>,
+	seed: number,
+	elsewhere: Doublecheck,
+	tally: Tally,
+): Promise<void> {
 	try {
-		const { scenario, program } = explorer.draw(seed);
-		const { run } = await inMacrotask(() => explorer.judge(scenario, program));
-		const difference = await elsewhere.compare(scenario, run.history);
+		const { scenario, history } = await inMacrotask(() => lab.remake(seed));
+		const difference = await elsewhere.compare(scenario, history);
 		tally.counts.doublechecked = (tally.counts.doublechecked ?? 0) + 1;
 		if (difference === undefined) return;
-		const lines = describeDifference(difference, ["here", "elsewhere"], explorer.describeKey);
+		const lines = describeDifference(difference, ["here", "elsewhere"], (table, key) => lab.describeKey(table, key));
 		tally.problems.add(`seed ${seed} is another in another process: ${lines.join("\n")}`);
 	} catch (error) {
 		if (!(error instanceof HarnessError)) throw error;
@@ -163,13 +179,14 @@ async function doublecheck(explorer: Explorer, seed: number, elsewhere: Doublech
 	}
 }
 
-function judgingOf(options: CampaignOptions): Judging {
-	const { expectations, corpus, baseline } = options;
+function judgingOf<S extends SubjectScenario>(options: CampaignOptions<S>): Judging {
+	const { expectations, corpus, baseline, properties } = options;
 	return {
 		...COMMANDS,
 		...definedOf(options),
 		expectations,
 		...(baseline === undefined ? {} : { baseline }),
+		...(properties === undefined ? {} : { properties }),
 		...(corpus === undefined ? {} : { corpusFile: corpus.fileOf }),
 	};
 }
@@ -179,7 +196,7 @@ const COMMANDS: Commands = {
 	commandFor: (seed) => `pnpm sim --seed ${seed}`,
 	commandForKnown: (id) => `pnpm sim --known ${id}`,
 	commandForFile: (file) => `pnpm sim replay ${file}`,
-	commandForScenario: (scenario) => `pnpm sim${planOptions(scenario)}`,
+	commandForScenario: (scenario) => `pnpm sim${planOptions(scenario as Scenario)}`,
 };
 
 function definedOf(options: Partial<Commands>): Partial<Commands> {
@@ -187,26 +204,27 @@ function definedOf(options: Partial<Commands>): Partial<Commands> {
 	return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
 }
 
-function isSearch({ exploration }: CampaignOptions): boolean {
+function isSearch({ exploration }: Pick<CampaignOptions, "exploration">): boolean {
 	return exploration !== undefined && exploration.kind !== "random";
 }
 
-function worksOf(explorer: Explorer, { exploration, from, runs, shard = WHOLE }: CampaignOptions): Iterator<Work> {
+type Extent = Pick<CampaignOptions, "exploration" | "from" | "runs" | "shard">;
+
+function worksOf(
+	{ programs }: { readonly programs: readonly string[] },
+	{ exploration, from, runs, shard = WHOLE }: Extent,
+): Iterator<Work> {
 	if (exploration === undefined || exploration.kind === "random") return blocksOf(from, runs, shard);
-	return unitsOf(
-		exploration,
-		explorer.programs.map(({ name }) => name),
-		shard,
-	);
+	return unitsOf(exploration, programs, shard);
 }
 
-function lanesOf(recorder: Recorder, explorer: Explorer, options: CampaignOptions): Lane[] {
+function lanesOf<S extends SubjectScenario>(lab: Lab<S>, options: CampaignOptions<S>): Lane[] {
 	const { runs, shard = WHOLE, workers } = options;
 	const worthwhile = isSearch(options)
-		? [...{ [Symbol.iterator]: () => worksOf(explorer, options) }].length
+		? [...{ [Symbol.iterator]: () => worksOf(lab, options) }].length
 		: Math.ceil(seedsOf(runs, shard) / SEEDS_A_WORKER);
 	const count = Math.min(workers?.count ?? 1, worthwhile);
-	if (workers === undefined || count <= 1) return [mainLane(recorder)];
+	if (workers === undefined || count <= 1) return [mainLane(lab)];
 	return Array.from({ length: count }, (_, i) => workerLane(`worker ${i + 1} of ${count}`, workers.spec));
 }
 
@@ -220,9 +238,9 @@ export function judgeOne(
 	command: string,
 	expectations: readonly Expectation<Scenario>[],
 ): { result: CampaignResult; judgement: Judgement } {
-	const recorder = new Recorder(explorer);
-	const judgement = recorder.takeScenario(scenario, program, undefined);
-	return judgedOne(recorder, judgement, command, expectations);
+	const lab = new Recorder(explorer);
+	const judgement = lab.takeScenario(scenario, program, undefined);
+	return judgedOne(lab, judgement, command, expectations);
 }
 
 /** As `judgeOne`, on the real driver under test. */
@@ -233,18 +251,18 @@ export async function judgeOneOn(
 	command: string,
 	expectations: readonly Expectation<Scenario>[],
 ): Promise<{ result: CampaignResult; judgement: Judgement }> {
-	const recorder = new Recorder(explorer);
-	const judgement = await recorder.takeScenarioOn(driver, scenario, program, undefined);
-	return judgedOne(recorder, judgement, command, expectations);
+	const lab = new Recorder(explorer);
+	const judgement = await lab.takeScenarioOn(driver, scenario, program, undefined);
+	return judgedOne(lab, judgement, command, expectations);
 }
 
 function judgedOne(
-	recorder: Recorder,
+	lab: Recorder,
 	judgement: Judgement | undefined,
 	command: string,
 	expectations: readonly Expectation<Scenario>[],
 ): { result: CampaignResult; judgement: Judgement } {
-	const tally = recorder.takeOff();
+	const tally = lab.takeOff();
 	if (judgement === undefined) throw new HarnessError("run", tally.problems.join("; "));
 	const show = () => command;
 	const judging: Judging = {

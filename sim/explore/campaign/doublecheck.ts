@@ -8,22 +8,33 @@ import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Engine } from "../../../drivers/engine/contract.ts";
-import type { Scenario } from "../../../suites/scenario.ts";
+import type { SubjectScenario } from "../../../suites/subject.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import type { History } from "../../world/history.ts";
 import { type Difference, firstDifference, type Recording } from "../blame.ts";
+import type { SubjectSpec } from "../subject/spec.ts";
 
 export interface DoublecheckOptions {
-	readonly engine: Pick<Engine, "name" | "version">;
+	/** Whose runs are made again. */
+	readonly target: Pick<Engine, "name" | "version"> | SubjectSpec;
 	/** URL of the module that lets Node load this project's sources; none when they are JavaScript. */
 	readonly loader?: string;
 }
 
 /** What the other process is asked: to make a run, or for the events of the run it made last. */
-export type Question = { readonly scenario: Scenario } | { readonly events: true };
+export type Question = { readonly scenario: SubjectScenario } | { readonly events: true };
 
 /** What it answers: the digest, or the events, or why there are none. */
 export type Answer = { readonly digest: string } | { readonly events: Recording } | { readonly problem: string };
+
+/** What the other process is told of its target: the name of an engine, or what a subject is made of. */
+export type Named = string | SubjectSpec;
+
+function namedFor(target: DoublecheckOptions["target"]): Named {
+	if ("subject" in target) return target;
+	// A local build is named by a path, which the other process would look for in its own directory.
+	return target.version === "local" ? resolve(target.name) : target.name;
+}
 
 interface Waiting {
 	resolve(answer: Answer): void;
@@ -39,10 +50,9 @@ export class Doublecheck {
 	/** Comparisons go one after the other: the other process remembers the events of its last run only. */
 	#last: Promise<unknown> = Promise.resolve();
 
-	constructor({ engine, loader }: DoublecheckOptions) {
+	constructor({ target, loader }: DoublecheckOptions) {
 		const elsewhere = { TZ: process.env.TZ === ZONES[0] ? ZONES[1] : ZONES[0], LC_ALL: LOCALE, LANG: LOCALE };
-		// A local build is named by a path, which the other process would look for in its own directory.
-		this.#child = fork(CHILD, [engine.version === "local" ? resolve(engine.name) : engine.name], {
+		this.#child = fork(CHILD, [JSON.stringify(namedFor(target))], {
 			execArgv: loader === undefined ? [] : ["--import", loader],
 			env: { ...process.env, ...elsewhere },
 			cwd: tmpdir(),
@@ -64,7 +74,7 @@ export class Doublecheck {
 	 * when the histories are equal to the byte. Comparisons may be asked for at once; they are carried out in order.
 	 * @throws HarnessError when the other process could not make the run.
 	 */
-	compare(scenario: Scenario, history: History): Promise<Difference | undefined> {
+	compare(scenario: SubjectScenario, history: History): Promise<Difference | undefined> {
 		const compared = this.#last.then(async () => {
 			const made = await this.#ask({ scenario });
 			if ("digest" in made && made.digest === history.digest()) return undefined;

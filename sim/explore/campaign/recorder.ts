@@ -2,6 +2,8 @@
  * Has an explorer judge runs and records what they show in a tally. What gathered since the last time can be taken off as plain
  * data, so that one recorder a thread sends what it saw block by block.
  */
+
+import type { HostingMode } from "../../../drivers/engine/host.ts";
 import type { Expectation } from "../../../fixtures/expectations/expectations.ts";
 import { describeChange } from "../../../fixtures/generators/evolve.ts";
 import { isStatementShape, shapeOf, shapesIn } from "../../../fixtures/generators/shapes.ts";
@@ -11,41 +13,27 @@ import { skipped } from "../../../suites/property.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
 import { describeFault, type Fault } from "../../world/faults.ts";
 import { HarnessError } from "../../world/harness-error.ts";
-import type { WorldEvents } from "../../world/history.ts";
+import type { History, WorldEvents } from "../../world/history.ts";
 import { inMacrotask } from "../../world/interpose.ts";
 import type { Schedule } from "../../world/schedule.ts";
 import { describeDifference, firstDifference } from "../blame.ts";
-import { type Explorer, idOf, type Judgement } from "../explorer.ts";
+import { referenceScenario } from "../draw.ts";
+import type { Explorer, Judgement } from "../explorer.ts";
 import type { DriverExplorer } from "../on-driver.ts";
+import { uninterrupted } from "../plan.ts";
+import { CrashSearch } from "../search/crashes.ts";
+import { ScheduleSearch } from "../search/schedules.ts";
+import { Gatherer, type Source } from "./gather.ts";
+import type { KeptFailure, Lab, Search } from "./lab.ts";
 import { reachable, reachedIn } from "./reached.ts";
-import type { Block } from "./shard.ts";
-import { bothDisputed, isLesser, type Rank, type Shown, Tally, type TallyData } from "./tally.ts";
+import { RERUN_EVERY } from "./shard.ts";
+import { Tally, type TallyData } from "./tally.ts";
+import type { SearchUnit } from "./work.ts";
 
-/** Every so many seeds one is run twice. */
-const RERUN_EVERY = 97;
-
-/** The seeds of a block that are run twice. */
-export function rerunOf({ first, step, count }: Block): number[] {
-	return Array.from({ length: count }, (_, i) => first + i * step).filter((seed) => seed % RERUN_EVERY === 0);
-}
-
-/** Where a run comes from: a seed, the list of known failures (by id of the entry), a file of the corpus, or none of these. */
-type Source = Pick<Shown, "seed" | "avoided" | "listed" | "file">;
-
-/** What a campaign has to know of a reproducer to try it; its history stays in the file. */
-export interface KeptFailure {
-	/** Name of the engine it was recorded on. */
-	readonly engine: string;
-	readonly property: string;
-	readonly kind: string;
-	readonly scenario: Scenario;
-}
-
-export class Recorder {
+export class Recorder implements Lab<Scenario> {
 	readonly #explorer: Explorer;
 	#tally: Tally;
-	/** The least seed that showed each finding, over all that was taken off too, so that a digest is made only for a simpler one. */
-	readonly #least = new Map<string, Rank>();
+	readonly #gatherer = new Gatherer();
 
 	constructor(explorer: Explorer) {
 		this.#explorer = explorer;
@@ -70,8 +58,13 @@ export class Recorder {
 		this.takeScenario(scenario, program, seed, avoided);
 	}
 
-	/** As `take`, on the real driver under test. */
-	async takeOn(driver: DriverExplorer, seed: number): Promise<void> {
+	/** As `take`, on the real driver under test; undefined without one. */
+	get takeAwaiting(): ((seed: number) => Promise<void>) | undefined {
+		const { onDriver } = this.#explorer;
+		return onDriver === undefined ? undefined : (seed) => this.#takeOn(onDriver, seed);
+	}
+
+	async #takeOn(driver: DriverExplorer, seed: number): Promise<void> {
 		const { scenario, program, avoided } = await inMacrotask(() => this.#explorer.draw(seed));
 		for (const name of avoided) this.#tally.shape(name).avoided++;
 		await this.takeScenarioOn(driver, scenario, program, seed, avoided);
@@ -147,6 +140,51 @@ export class Recorder {
 		return this.#explorer;
 	}
 
+	get isEmpty(): boolean {
+		return this.#explorer.programs.length === 0 && !this.#explorer.generates;
+	}
+
+	get programs(): readonly string[] {
+		return this.#explorer.programs.map(({ name }) => name);
+	}
+
+	readonly describeKey = (table: string, key: string): string => this.#explorer.describeKey(table, key);
+
+	remake(seed: number): { readonly scenario: Scenario; readonly history: History } {
+		const { scenario, program } = this.#explorer.draw(seed);
+		return { scenario, history: this.#explorer.judge(scenario, program).run.history };
+	}
+
+	searchOf({ search, program: name, mode }: SearchUnit): Search {
+		const explorer = this.#explorer;
+		if (search.kind === "crashes" && search.seed !== undefined) {
+			const { scenario, program } = explorer.draw(search.seed);
+			return this.#crashSearchOf(search, program, uninterrupted(scenario));
+		}
+		const program = explorer.programs.find((candidate) => candidate.name === name);
+		if (program === undefined) throw new Error(`The program ${name} is not among those of the explorer.`);
+		const hosting = mode as HostingMode;
+		if (search.kind === "schedules") {
+			const departures = search.depth ?? Number.POSITIVE_INFINITY;
+			return new ScheduleSearch(explorer, program, hosting, departures, (judgement) => this.record(judgement));
+		}
+		return this.#crashSearchOf(search, program, referenceScenario(program, hosting));
+	}
+
+	#crashSearchOf(
+		{ depth, kinds }: Extract<SearchUnit["search"], { kind: "crashes" }>,
+		program: Program,
+		base: Scenario,
+	): CrashSearch {
+		return new CrashSearch(this.#explorer, program, base.hosting.mode, {
+			depth,
+			kinds: new Set(kinds),
+			base,
+			onJudged: (judgement) => this.record(judgement),
+			onProblem: (text) => this.problem(text),
+		});
+	}
+
 	/** Runs what is kept with a known failure: one that shows it no longer is fixed. Such runs are not counted. */
 	confirm({ property, kind, scenario }: Expectation<Scenario>): void {
 		const program = this.#explorer.programOf(scenario);
@@ -158,7 +196,7 @@ export class Recorder {
 	}
 
 	/** Runs what a file of the corpus keeps. Such runs are not counted. */
-	tryKept(file: string, { property, kind, scenario }: KeptFailure): void {
+	tryKept(file: string, { property, kind, scenario }: KeptFailure<Scenario>): void {
 		const program = this.#explorer.programOf(scenario);
 		if (program === undefined || !this.#explorer.properties.some(({ id }) => id === property)) {
 			this.#tally.corpus.untried.add(file);
@@ -259,54 +297,10 @@ export class Recorder {
 		}
 	}
 
-	/**
-	 * @param own id of the finding that a kept run is kept for.
-	 * @returns the ids of the findings this run showed.
-	 */
 	#gather({ run, violations }: Judgement, program: Program, source: Source, own?: string): Set<string> {
-		const shown = new Set<string>();
-		const isKept = source.listed !== undefined || source.file !== undefined;
-		// What is not disputed speaks for a run that breaks a property in both ways.
-		const clearFirst = [...violations].sort((a, b) => Number(isDisputed(a)) - Number(isDisputed(b)));
-		for (const { property, violation } of clearFirst) {
-			const id = idOf({ property, violation });
-			if (shown.has(id)) continue;
-			shown.add(id);
-			const size = run.fired.size * 1_000_000 + run.history.events.length;
-			const finding = this.#tally.finding(property.id, violation.kind);
-			finding.disputed = bothDisputed(finding.disputed, violation.disputed ?? false);
-			const { seed } = source;
-			const rank: Rank = { size, ...(seed === undefined ? {} : { seed }), scenario: run.scenario };
-			const example = (): Shown => ({
-				...source,
-				...rank,
-				program: program.name,
-				conditions: conditionsOf(run.scenario, run.fired),
-				message: violation.message,
-				digest: run.history.digest(),
-			});
-			// Seeds speak for themselves: what a kept run shows is an example until a seed shows it, and no more.
-			if (isKept) {
-				const { kept } = finding;
-				// One run may be kept for several findings: each is shown by the one that is kept for it.
-				const isBetter = kept === undefined || isLesser(rank, kept) || (id === own && !isLesser(kept, rank));
-				if (isBetter) finding.kept = example();
-				continue;
-			}
-			finding.runs++;
-			finding.programs.set(program.name, (finding.programs.get(program.name) ?? 0) + 1);
-			const least = this.#least.get(id);
-			if (least === undefined || isLesser(rank, least)) {
-				finding.least = example();
-				this.#least.set(id, rank);
-			}
-		}
-		return shown;
+		const conditions = () => conditionsOf(run.scenario, run.fired);
+		return this.#gatherer.gather(this.#tally, { run, violations, program: program.name, conditions }, source, own);
 	}
-}
-
-function isDisputed({ violation }: Judgement["violations"][number]): boolean {
-	return violation.disputed !== undefined;
 }
 
 /** What was done to a run, a line each: how it was hosted, how slow its storage was, and the faults that struck. */

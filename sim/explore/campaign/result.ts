@@ -16,16 +16,18 @@ import {
 } from "../../../reports/model.ts";
 import { IN_PROCESSES, PROPERTIES, SUITES } from "../../../suites/index.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
+import type { SubjectScenario } from "../../../suites/subject.ts";
 import { generatedResult } from "./reached.ts";
 import { type Counts, type FoundData, isLesser, type Shown, type TallyData } from "./tally.ts";
 
-export interface CampaignResult {
+/** @typeParam S what its scenarios are: those of an engine, an actor, a runner. */
+export interface CampaignResult<S extends SubjectScenario = Scenario> {
 	readonly verdict: Verdict;
 	readonly problems: readonly string[];
 	readonly interrupted: boolean;
 	readonly findings: readonly Finding[];
 	/** The simplest scenario that showed each finding, by finding id. */
-	readonly scenarios: ReadonlyMap<string, Scenario>;
+	readonly scenarios: ReadonlyMap<string, S>;
 	readonly properties: readonly PropertyResult[];
 	readonly faults: readonly FaultResult[];
 	readonly programs: readonly ProgramResult[];
@@ -50,7 +52,7 @@ export interface Commands {
 	/** For the run kept in a file. */
 	commandForFile(file: string): string;
 	/** For a run that a search made. */
-	commandForScenario(scenario: Scenario): string;
+	commandForScenario(scenario: SubjectScenario): string;
 }
 
 /** Ids of what an earlier report had: what failed, as new or as listed, and what was listed and failed no longer. */
@@ -64,11 +66,18 @@ export interface Judging extends Commands {
 	readonly expectations: readonly Listed[];
 	/** What an earlier report has; absent when there is none to be held against. */
 	readonly baseline?: KnownBefore;
+	/** What could be judged by; the properties of engines when absent. */
+	readonly properties?: readonly JudgedProperty[];
 	/** The file of the corpus that holds a new finding of that id; absent without a corpus. */
 	readonly corpusFile?: (id: string) => string;
 }
 
-export function resultOf(tally: TallyData, judging: Judging, interrupted: boolean): CampaignResult {
+/** @typeParam S as of the campaign that made the tally. */
+export function resultOf<S extends SubjectScenario = Scenario>(
+	tally: TallyData,
+	judging: Judging,
+	interrupted: boolean,
+): CampaignResult<S> {
 	const expected = expectedOf(tally, judging.expectations);
 	const examples = new Map<string, Shown>();
 	const findings: Finding[] = tally.fixed.flatMap((id) => {
@@ -109,8 +118,8 @@ export function resultOf(tally: TallyData, judging: Judging, interrupted: boolea
 	return {
 		verdict: problems.length > 0 ? "invalid" : worst(judged.map(({ verdict }) => verdict)),
 		...{ problems, interrupted, findings },
-		scenarios: new Map([...examples].map(([id, { scenario }]) => [id, scenario])),
-		properties: propertyResults(tally, judged),
+		scenarios: new Map([...examples].map(([id, { scenario }]) => [id, scenario as S])),
+		properties: propertyResults(tally, judged, judging.properties ?? ofEngines(tally)),
 		faults: Object.entries(tally.faults).map(([kind, entry]) => ({ kind, ...entry, windows: entry.windows.length })),
 		programs: Object.entries(tally.programs).map(([name, { runs, writes, crashedAt }]) => ({
 			...{ name, runs },
@@ -210,14 +219,28 @@ function asExample({ seed, program, conditions, message, digest }: Shown, comman
 	return { ...(seed === undefined ? {} : { seed }), program, conditions, message, digest, command };
 }
 
-function propertyResults({ checked, counts }: TallyData, findings: readonly Finding[]): PropertyResult[] {
+/** A property as a report lists it. */
+export type JudgedProperty = Pick<PropertyResult, "id" | "suite" | "claim" | "source">;
+
+function ofEngines({ checked }: TallyData): JudgedProperty[] {
 	const suiteOf = new Map([...SUITES].flatMap(([suite, properties]) => properties.map(({ id }) => [id, suite])));
 	const besides = IN_PROCESSES.filter(({ id }) => checked[id] !== undefined);
-	return [...besides, ...PROPERTIES].map(({ id, claim, source }) => {
+	return [...besides, ...PROPERTIES].map(({ id, claim, source }) => ({
+		...{ id, claim, source },
+		suite: suiteOf.get(id) ?? "driver",
+	}));
+}
+
+function propertyResults(
+	{ checked, counts }: TallyData,
+	findings: readonly Finding[],
+	properties: readonly JudgedProperty[],
+): PropertyResult[] {
+	return properties.map(({ id, suite, claim, source }) => {
 		const entry = checked[id] ?? { checked: 0, skipped: { "not selected": counts.runs } };
 		const verdicts = findings.filter(({ property }) => property === id).map(({ verdict }) => verdict);
 		return {
-			...{ id, suite: suiteOf.get(id) ?? "driver", claim, source },
+			...{ id, suite, claim, source },
 			verdict: verdicts.length > 0 ? worst(verdicts) : entry.checked === 0 ? "skip" : "pass",
 			checked: entry.checked,
 			skipped: Object.entries(entry.skipped).map(([reason, runs]) => ({ reason, runs })),

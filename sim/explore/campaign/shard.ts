@@ -34,3 +34,11 @@ export function* blocksOf(from: number, runs: number, shard: Shard): Generator<B
 		yield { first, step: shard.n, count: Math.min(BLOCK_SEEDS, seeds - taken) };
 	}
 }
+
+/** Every so many seeds one is run twice. */
+export const RERUN_EVERY = 97;
+
+/** The seeds of a block that are run twice. */
+export function rerunOf({ first, step, count }: Block): number[] {
+	return Array.from({ length: count }, (_, i) => first + i * step).filter((seed) => seed % RERUN_EVERY === 0);
+}

@@ -4,7 +4,7 @@
  * then by seed. So a seed range gives the same tally however it is cut over threads and machines.
  */
 import { findingId, type SearchResult } from "../../../reports/model.ts";
-import type { Scenario } from "../../../suites/scenario.ts";
+import type { SubjectScenario } from "../../../suites/subject.ts";
 import { getOrInsert } from "../../world/collections.ts";
 
 /** A run that showed a finding. */
@@ -17,7 +17,7 @@ export interface Shown {
 	readonly listed?: string;
 	/** The file it is kept in, when it was tried because a corpus holds it. */
 	readonly file?: string;
-	readonly scenario: Scenario;
+	readonly scenario: SubjectScenario;
 	readonly program: string;
 	readonly conditions: readonly string[];
 	readonly message: string;

@@ -1,15 +1,8 @@
 /** What one thread is given to do at a time, and how it does it: a block of seeds, or the search of one program. */
-import type { HostingMode } from "../../../drivers/engine/host.ts";
-import type { Program } from "../../../fixtures/programs/program.ts";
 import type { SearchResult } from "../../../reports/model.ts";
-import type { Scenario } from "../../../suites/scenario.ts";
 import type { FaultKind } from "../../world/faults.ts";
 import { inMacrotask } from "../../world/interpose.ts";
-import { referenceScenario } from "../draw.ts";
-import { uninterrupted } from "../plan.ts";
-import { CrashSearch } from "../search/crashes.ts";
-import { ScheduleSearch } from "../search/schedules.ts";
-import type { Recorder } from "./recorder.ts";
+import type { LabAtWork } from "./lab.ts";
 import type { Block, Shard } from "./shard.ts";
 import type { TallyData } from "./tally.ts";
 
@@ -21,18 +14,18 @@ export type Exploration =
 			readonly kind: "crashes";
 			/** Searches the scenario of that seed, without its faults, in place of every program. */
 			readonly seed?: number;
-			readonly modes: readonly HostingMode[];
+			readonly modes: readonly string[];
 			readonly depth: number;
 			readonly kinds: readonly FaultKind[];
 	  }
 	/** At most `depth` departures from the usual order; absent for no bound. */
-	| { readonly kind: "schedules"; readonly modes: readonly HostingMode[]; readonly depth?: number };
+	| { readonly kind: "schedules"; readonly modes: readonly string[]; readonly depth?: number };
 
 /** The search of one program, hosted in one way. */
 export interface SearchUnit {
 	readonly search: Exclude<Exploration, { kind: "random" }>;
 	readonly program: string;
-	readonly mode: HostingMode;
+	readonly mode: string;
 }
 
 export type Work = Block | SearchUnit;
@@ -63,96 +56,66 @@ export function* unitsOf(
  * It ends early when told to stop, or when going on is in vain.
  */
 export async function doWork(
-	recorder: Recorder,
+	lab: LabAtWork,
 	work: Work,
 	stopped: () => boolean,
 	onPart: (part: TallyData) => void,
 ): Promise<void> {
-	if ("search" in work) await runSearch(recorder, work, stopped, onPart);
-	else await runBlock(recorder, work, stopped, onPart);
-	onPart(recorder.takeOff());
+	if ("search" in work) await runSearch(lab, work, stopped, onPart);
+	else await runBlock(lab, work, stopped, onPart);
+	onPart(lab.takeOff());
 }
 
 async function runBlock(
-	recorder: Recorder,
+	lab: LabAtWork,
 	block: Block,
 	stopped: () => boolean,
 	onPart: (part: TallyData) => void,
 ): Promise<void> {
 	let place = 0;
-	const { onDriver } = recorder.explorer;
+	const { takeAwaiting } = lab;
 	let partAt = performance.now();
-	while (onDriver !== undefined && place < block.count && !stopped() && !recorder.failed) {
-		await recorder.takeOn(onDriver, block.first + place++ * block.step);
-		if (performance.now() - partAt < PART_MS || recorder.failed) continue;
+	while (takeAwaiting !== undefined && place < block.count && !stopped() && !lab.failed) {
+		await takeAwaiting(block.first + place++ * block.step);
+		if (performance.now() - partAt < PART_MS || lab.failed) continue;
 		partAt = performance.now();
-		onPart(recorder.takeOff());
+		onPart(lab.takeOff());
 	}
-	while (place < block.count && !stopped() && !recorder.failed) {
+	while (place < block.count && !stopped() && !lab.failed) {
 		await inMacrotask(() => {
 			const sliceEnds = performance.now() + SLICE_MS;
 			do {
-				recorder.take(block.first + place++ * block.step);
-			} while (place < block.count && performance.now() < sliceEnds && !recorder.failed);
+				lab.take(block.first + place++ * block.step);
+			} while (place < block.count && performance.now() < sliceEnds && !lab.failed);
 		});
 	}
 }
 
 async function runSearch(
-	recorder: Recorder,
+	lab: LabAtWork,
 	unit: SearchUnit,
 	stopped: () => boolean,
 	onPart: (part: TallyData) => void,
 ): Promise<void> {
-	const search = searchOf(recorder, unit);
+	const search = lab.searchOf(unit);
 	let partAt = performance.now();
 	let goesOn = true;
-	while (goesOn && !stopped() && !recorder.failed) {
+	while (goesOn && !stopped() && !lab.failed) {
 		await inMacrotask(() => {
 			const sliceEnds = performance.now() + SLICE_MS;
 			do goesOn = search.step();
-			while (goesOn && performance.now() < sliceEnds && !recorder.failed);
+			while (goesOn && performance.now() < sliceEnds && !lab.failed);
 		});
-		if (goesOn && performance.now() - partAt > PART_MS && !recorder.failed) {
+		if (goesOn && performance.now() - partAt > PART_MS && !lab.failed) {
 			partAt = performance.now();
-			recorder.searched(search.result());
-			onPart(recorder.takeOff());
+			lab.searched(search.result());
+			onPart(lab.takeOff());
 		}
 	}
-	recorder.searched(search.result());
+	lab.searched(search.result());
 }
 
 /** What is known of a search that nobody has begun. */
-export function notBegun(recorder: Recorder, unit: SearchUnit): SearchResult {
-	return searchOf(recorder, unit).result();
-}
-
-function searchOf(recorder: Recorder, { search, program: name, mode }: SearchUnit): CrashSearch | ScheduleSearch {
-	const { explorer } = recorder;
-	if (search.kind === "crashes" && search.seed !== undefined) {
-		const { scenario, program } = explorer.draw(search.seed);
-		return crashSearchOf(recorder, search, program, uninterrupted(scenario));
-	}
-	const program = explorer.programs.find((candidate) => candidate.name === name);
-	if (program === undefined) throw new Error(`The program ${name} is not among those of the explorer.`);
-	if (search.kind === "schedules") {
-		const departures = search.depth ?? Number.POSITIVE_INFINITY;
-		return new ScheduleSearch(explorer, program, mode, departures, (judgement) => recorder.record(judgement));
-	}
-	return crashSearchOf(recorder, search, program, referenceScenario(program, mode));
-}
-
-function crashSearchOf(
-	recorder: Recorder,
-	{ depth, kinds }: Extract<SearchUnit["search"], { kind: "crashes" }>,
-	program: Program,
-	base: Scenario,
-): CrashSearch {
-	return new CrashSearch(recorder.explorer, program, base.hosting.mode, {
-		depth,
-		kinds: new Set(kinds),
-		base,
-		onJudged: (judgement) => recorder.record(judgement),
-		onProblem: (text) => recorder.problem(text),
-	});
+export function notBegun(lab: LabAtWork, unit: SearchUnit): SearchResult {
+	return lab.searchOf(unit).result();
 }

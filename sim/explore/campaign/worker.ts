@@ -1,12 +1,20 @@
-/** A worker thread of a campaign: makes its explorer from the spec it is given, then does one work after the other. */
+/** A worker thread of a campaign: makes its lab from the spec it is given, then does one work after the other. */
 import { parentPort, workerData } from "node:worker_threads";
-import { type ExplorerSpec, explorerFrom } from "../spec.ts";
+import { explorerFrom } from "../spec.ts";
+import type { LabAtWork } from "./lab.ts";
 import { Recorder } from "./recorder.ts";
 import { doWork } from "./work.ts";
-import type { WorkerAnswer, WorkerMessage } from "./workers.ts";
+import type { LabSpec, WorkerAnswer, WorkerMessage } from "./workers.ts";
 
 let stopped = false;
-const recorder = explorerFrom(workerData as ExplorerSpec).then((explorer) => new Recorder(explorer));
+const lab = labFrom(workerData as LabSpec);
+
+async function labFrom(spec: LabSpec): Promise<LabAtWork> {
+	if (!("subject" in spec)) return new Recorder(await explorerFrom(spec));
+	// Loaded when asked for: campaigns of engines need none of it.
+	const { subjectLabFrom } = await import("../subject/lab.ts");
+	return subjectLabFrom(spec);
+}
 
 const answer = (message: WorkerAnswer) => parentPort?.postMessage(message);
 
@@ -16,6 +24,6 @@ parentPort?.on("message", async (message: WorkerMessage) => {
 		return;
 	}
 	// What is thrown here ends the thread, and the main thread says so.
-	await doWork(await recorder, message, () => stopped, answer);
+	await doWork(await lab, message, () => stopped, answer);
 	answer("done");
 });

@@ -4,9 +4,13 @@
  */
 import { Worker } from "node:worker_threads";
 import type { ExplorerSpec } from "../spec.ts";
-import type { Recorder } from "./recorder.ts";
+import type { SubjectSpec } from "../subject/spec.ts";
+import type { LabAtWork } from "./lab.ts";
 import type { TallyData } from "./tally.ts";
 import { doWork, type Work } from "./work.ts";
+
+/** What a lab is made from: whatever decides what a seed means, as plain data. */
+export type LabSpec = ExplorerSpec | SubjectSpec;
 
 export interface Lane {
 	/**
@@ -25,10 +29,10 @@ export class WorkerLost extends Error {
 	override readonly name = "WorkerLost";
 }
 
-export function mainLane(recorder: Recorder): Lane {
+export function mainLane(lab: LabAtWork): Lane {
 	let stopped = false;
 	return {
-		run: (work, onPart) => doWork(recorder, work, () => stopped, onPart),
+		run: (work, onPart) => doWork(lab, work, () => stopped, onPart),
 		stop: () => {
 			stopped = true;
 		},
@@ -42,7 +46,7 @@ export type WorkerMessage = Work | "stop";
 export type WorkerAnswer = TallyData | "done";
 
 /** @param name tells it from others when something is said of it. */
-export function workerLane(name: string, spec: ExplorerSpec): Lane {
+export function workerLane(name: string, spec: LabSpec): Lane {
 	// The worker loads TypeScript as this process does: what lets it is in `process.execArgv`, which a worker inherits.
 	const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: spec, name });
 	let waiting: { onPart(part: TallyData): void; resolve(): void; reject(error: Error): void } | undefined;

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { UsageError } from "../../../drivers/engine/contract.ts";
 import { findingId } from "../../../reports/model.ts";
-import type { KeptFailure } from "../campaign/recorder.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import type { KeptFailure } from "../campaign/lab.ts";
 import type { CampaignResult } from "../campaign/result.ts";
 import { encodeReproducer, type Reproducer, readReproducer } from "./reproducer.ts";
 import { REPRODUCER_EXTENSION, replaceFile, reproducerName } from "./reproducer-file.ts";
@@ -18,7 +19,7 @@ import type { Reproductions } from "./reproductions.ts";
  * What a corpus holds, by file, in the order of their names. A corpus that is not there yet is made.
  * @throws UsageError naming the file that cannot be read, or the directory.
  */
-export function readCorpus(directory: string): Map<string, KeptFailure> {
+export function readCorpus(directory: string): Map<string, KeptFailure<Scenario>> {
 	let names: string[];
 	try {
 		mkdirSync(directory, { recursive: true });
@@ -31,7 +32,7 @@ export function readCorpus(directory: string): Map<string, KeptFailure> {
 	return new Map(files.map((name) => [join(directory, name), readKept(join(directory, name))]));
 }
 
-function readKept(file: string): KeptFailure {
+function readKept(file: string): KeptFailure<Scenario> {
 	try {
 		return keptOf(readReproducer(file));
 	} catch (error) {
@@ -40,7 +41,7 @@ function readKept(file: string): KeptFailure {
 	}
 }
 
-function keptOf({ target, finding: { property, kind }, scenario }: Reproducer): KeptFailure {
+function keptOf({ target, finding: { property, kind }, scenario }: Reproducer): KeptFailure<Scenario> {
 	return { engine: target.engine.name, property, kind, scenario };
 }
 
@@ -51,7 +52,7 @@ function keptOf({ target, finding: { property, kind }, scenario }: Reproducer): 
 export async function keepFailures(
 	directory: string,
 	result: Pick<CampaignResult, "findings" | "scenarios">,
-	kept: Map<string, KeptFailure>,
+	kept: Map<string, KeptFailure<Scenario>>,
 	reproductions: Reproductions,
 ): Promise<void> {
 	for (const { finding, scenario } of reproductions.examplesOf(result)) {

@@ -3,12 +3,13 @@
  * each finding beside the report. Loaded only when one of these was asked for, since a single seed is to be shown fast.
  */
 import { join } from "node:path";
-import type { KeptFailure } from "../campaign/recorder.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import type { KeptFailure } from "../campaign/lab.ts";
 import type { CampaignResult } from "../campaign/result.ts";
 import type { Explorer } from "../explorer.ts";
 import { keepFailures, readCorpus } from "./corpus.ts";
 import { reproducerName } from "./reproducer-file.ts";
-import { ReportedReproducers, Reproductions } from "./reproductions.ts";
+import { type KeptFiles, ReportedReproducers, Reproductions } from "./reproductions.ts";
 
 export interface KeeperOptions {
 	/** Directory in which new failures are kept. */
@@ -20,7 +21,7 @@ export interface KeeperOptions {
 /** What a corpus holds, by file, and the file that belongs to a finding. */
 export interface Corpus {
 	readonly directory: string;
-	readonly kept: Map<string, KeptFailure>;
+	readonly kept: Map<string, KeptFailure<Scenario>>;
 	fileOf(id: string): string;
 }
 
@@ -48,15 +49,15 @@ export class Keeper {
 
 	/**
 	 * Writes what is new or simpler than before.
-	 * @returns the reproducers beside the report by finding id, as paths from its directory; and the result, which is invalid when
+	 * @returns what was written beside the report by finding id, as paths from its directory; and the result, which is invalid when
 	 * a run was another the second time.
 	 * @throws UsageError when a file cannot be written.
 	 */
-	async keep(result: CampaignResult): Promise<{ result: CampaignResult; files: ReadonlyMap<string, string> }> {
+	async keep(result: CampaignResult): Promise<{ result: CampaignResult; files: ReadonlyMap<string, KeptFiles> }> {
 		if (this.corpus !== undefined) {
 			await keepFailures(this.corpus.directory, result, this.corpus.kept, this.#reproductions);
 		}
-		const files = (await this.#reported?.write(result)) ?? new Map<string, string>();
+		const files = (await this.#reported?.write(result)) ?? new Map<string, KeptFiles>();
 		if (!this.failed) return { result, files };
 		const { problems } = this.#reproductions;
 		const all = [...new Set([...result.problems, ...problems])];

@@ -9,17 +9,38 @@ import { UsageError } from "../../../drivers/engine/contract.ts";
 
 /** What the names of reproducers end in. */
 export const REPRODUCER_EXTENSION = ".repro";
+/** ... and those of actors and runners, which are JSON. */
+export const SUBJECT_REPRODUCER_EXTENSION = ".repro.json";
+
+/** Where the reproducers lie in the directory of a report. */
+export const REPRODUCERS = "reproducers";
+/** And what there is to draw of their runs. */
+export const RUNS = "runs";
 
 /** Names are cut after so many characters: file systems take 255 bytes, and `replaceFile` adds some. */
 const MAX_NAME_LENGTH = 150;
 
 /** The name of the file for a finding (`property/kind`): `property--kind.repro`, another one for each finding. */
 export function reproducerName(id: string): string {
+	return fileNameOf(id, REPRODUCER_EXTENSION);
+}
+
+/** The same for a finding of an actor or a runner: `property--kind.repro.json`. */
+export function subjectReproducerName(id: string): string {
+	return fileNameOf(id, SUBJECT_REPRODUCER_EXTENSION);
+}
+
+/** The name of the file for what there is to draw of a finding's run. */
+export function runRecordName(id: string): string {
+	return fileNameOf(id, ".json");
+}
+
+function fileNameOf(id: string, extension: string): string {
 	const name = id.replace("/", "--");
 	// Kinds may hold the name of an error, which may hold anything.
 	const plain = name.replaceAll(/[^\w.-]/g, "_").slice(0, MAX_NAME_LENGTH);
-	if (plain === name) return plain + REPRODUCER_EXTENSION;
-	return `${plain}-${createHash("sha256").update(id).digest("hex").slice(0, 8)}${REPRODUCER_EXTENSION}`;
+	if (plain === name) return plain + extension;
+	return `${plain}-${createHash("sha256").update(id).digest("hex").slice(0, 8)}${extension}`;
 }
 
 /** Puts the content in place of the file at once, in a directory that is made if need be: whoever reads it never sees half of it. @throws UsageError when it cannot be. */

@@ -6,14 +6,22 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { UsageError } from "../../../drivers/engine/contract.ts";
-import { type Finding, findingId } from "../../../reports/model.ts";
+import { type Example, type Finding, findingId } from "../../../reports/model.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import { inMacrotask } from "../../world/interpose.ts";
 import type { CampaignResult } from "../campaign/result.ts";
 import { type Explorer, idOf } from "../explorer.ts";
 import { encodeReproducer, type Reproducer, readReproducer, reproducerOf, withInputs } from "./reproducer.ts";
-import { REPRODUCER_EXTENSION, replaceFile, reproducerName } from "./reproducer-file.ts";
+import {
+	REPRODUCER_EXTENSION,
+	REPRODUCERS,
+	RUNS,
+	replaceFile,
+	reproducerName,
+	runRecordName,
+} from "./reproducer-file.ts";
+import { runRecordOf } from "./run-record.ts";
 
 /** A finding, with the simplest run that showed it. */
 export interface Found {
@@ -21,11 +29,18 @@ export interface Found {
 	readonly scenario: Scenario;
 }
 
+/** What is made of the simplest run of a finding. */
+export interface Made {
+	readonly reproducer: Reproducer;
+	/** The run as a report keeps it (`RunRecord`), in JSON. */
+	readonly record: string;
+}
+
 export class Reproductions {
 	/** Findings that were not shown again in the same way, which only a leak can cause: with any, no result counts. */
 	readonly problems = new Set<string>();
 	readonly #explorer: Explorer;
-	readonly #made = new Map<string, { readonly scenario: Scenario; readonly reproducer: Reproducer | undefined }>();
+	readonly #made = new Map<string, { readonly scenario: Scenario; readonly made: Made | undefined }>();
 
 	constructor(explorer: Explorer) {
 		this.#explorer = explorer;
@@ -53,25 +68,33 @@ export class Reproductions {
 	}
 
 	/** The reproducer of a finding, made when its run is another than the last time; undefined adds to `problems`. */
-	async of({ finding, scenario }: Found): Promise<Reproducer | undefined> {
-		const last = this.#made.get(finding.id);
-		if (last !== undefined && isDeepStrictEqual(last.scenario, scenario)) return last.reproducer;
-		const reproducer = await this.#make({ finding, scenario });
-		this.#made.set(finding.id, { scenario, reproducer });
-		return reproducer;
+	async of(found: Found): Promise<Reproducer | undefined> {
+		return (await this.madeOf(found))?.reproducer;
 	}
 
-	async #make({ finding: { id, example }, scenario }: Found): Promise<Reproducer | undefined> {
+	/** The same with what a report keeps of the run. */
+	async madeOf({ finding, scenario }: Found): Promise<Made | undefined> {
+		const last = this.#made.get(finding.id);
+		if (last !== undefined && isDeepStrictEqual(last.scenario, scenario)) return last.made;
+		const made = await this.#make({ finding, scenario });
+		this.#made.set(finding.id, { scenario, made });
+		return made;
+	}
+
+	async #make({ finding: { id, example }, scenario }: Found): Promise<Made | undefined> {
 		const program = this.#explorer.programOf(scenario);
 		if (program === undefined) {
 			this.problems.add(`${id} was found with program ${scenario.program}, which is not there to make it again`);
 			return undefined;
 		}
 		try {
-			const { run, violations } = await inMacrotask(() => this.#explorer.judge(scenario, program));
-			const shown = violations.find((candidate) => idOf(candidate) === id);
-			const reproducer = shown === undefined ? undefined : reproducerOf(run, shown);
-			if (reproducer?.digest === example?.digest) return reproducer;
+			const judgement = await inMacrotask(() => this.#explorer.judge(scenario, program));
+			const shown = judgement.violations.find((candidate) => idOf(candidate) === id);
+			const reproducer = shown === undefined ? undefined : reproducerOf(judgement.run, shown);
+			if (reproducer !== undefined && reproducer.digest === example?.digest) {
+				const record = await inMacrotask(() => runRecordOf(this.#explorer, id, judgement));
+				return { reproducer, record: JSON.stringify(record) };
+			}
 			const what = reproducer === undefined ? "shows it no more" : "has another history";
 			this.problems.add(`${id}: the run that showed it ${what} when it is made again to be kept`);
 		} catch (error) {
@@ -82,8 +105,8 @@ export class Reproductions {
 	}
 }
 
-/** Where the reproducers lie in the directory of a report. */
-export const REPRODUCERS = "reproducers";
+/** Files beside a report about one finding, as paths from the report's directory. */
+export type KeptFiles = Required<Pick<Example, "reproducer">> & Pick<Example, "run">;
 
 /** The reproducers beside a report, of new findings and known ones: each is written when the simplest run of its finding changed. */
 export class ReportedReproducers {
@@ -98,18 +121,20 @@ export class ReportedReproducers {
 	}
 
 	/** Brings the files up to date and returns them by finding id, as paths from the report's directory. */
-	async write(result: Pick<CampaignResult, "findings" | "scenarios">): Promise<ReadonlyMap<string, string>> {
-		const files = new Map<string, string>();
+	async write(result: Pick<CampaignResult, "findings" | "scenarios">): Promise<ReadonlyMap<string, KeptFiles>> {
+		const files = new Map<string, KeptFiles>();
 		for (const found of this.#reproductions.examplesOf(result)) {
 			const { id } = found.finding;
-			const reproducer = await this.#reproductions.of(found);
-			if (reproducer === undefined) continue;
+			const made = await this.#reproductions.madeOf(found);
+			if (made === undefined) continue;
 			const name = reproducerName(id);
-			if (this.#written.get(name) !== reproducer) {
-				replaceFile(join(this.#report, REPRODUCERS, name), encodeReproducer(reproducer));
-				this.#written.set(name, reproducer);
+			const kept = { reproducer: `${REPRODUCERS}/${name}`, run: `${RUNS}/${runRecordName(id)}` };
+			if (this.#written.get(name) !== made.reproducer) {
+				replaceFile(join(this.#report, kept.reproducer), encodeReproducer(made.reproducer));
+				replaceFile(join(this.#report, kept.run), made.record);
+				this.#written.set(name, made.reproducer);
 			}
-			files.set(id, `${REPRODUCERS}/${name}`);
+			files.set(id, kept);
 		}
 		return files;
 	}
@@ -125,7 +150,9 @@ export class ReportedReproducers {
 			const file = join(directory, name);
 			const reproducer = readIfRight(file);
 			if (reproducer === undefined || reproducerName(findingId(reproducer.finding)) !== name) continue;
-			if (this.#reproductions.covers(reproducer.finding.property, reproducer.scenario)) rmSync(file);
+			if (!this.#reproductions.covers(reproducer.finding.property, reproducer.scenario)) continue;
+			rmSync(file);
+			rmSync(join(this.#report, RUNS, runRecordName(findingId(reproducer.finding))), { force: true });
 		}
 	}
 }

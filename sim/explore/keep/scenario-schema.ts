@@ -65,6 +65,21 @@ const FAULTS = {
 		at: count,
 	}),
 	"power-loss": fields<OfKind<Fault, "power-loss">>()({ kind: v.literal("power-loss"), write: count, lost: count }),
+	cut: fields<OfKind<Fault, "cut">>()({ kind: v.literal("cut"), frame: count, side: v.picklist(["before", "after"]) }),
+	"half-open": fields<OfKind<Fault, "half-open">>()({ kind: v.literal("half-open"), frame: count, ms: milliseconds }),
+	"late-close": fields<OfKind<Fault, "late-close">>()({
+		kind: v.literal("late-close"),
+		frame: count,
+		end: v.picklist(["client", "server"]),
+		ms: milliseconds,
+	}),
+	"slow-link": fields<OfKind<Fault, "slow-link">>()({ kind: v.literal("slow-link"), frame: count, ms: milliseconds }),
+	"peer-crash": fields<OfKind<Fault, "peer-crash">>()({
+		kind: v.literal("peer-crash"),
+		frame: count,
+		side: v.picklist(["before", "after"]),
+		peer: v.picklist(["sender", "receiver"]),
+	}),
 } satisfies Record<FaultKind, v.GenericSchema>;
 
 const statements: v.GenericSchema = v.lazy(() => v.array(ofKind(STATEMENTS)));

@@ -3,6 +3,7 @@ import type { Engine } from "../../../drivers/engine/contract.ts";
 import type { Program } from "../../../fixtures/programs/program.ts";
 import type {
 	CostResult,
+	Finding,
 	MatrixCell,
 	MatrixReport,
 	MutantsResult,
@@ -45,23 +46,32 @@ export function matrixRows(
 }
 
 function cellOf(property: Property, { engine, result }: ExploredVersion, programs: readonly Program[]): MatrixCell {
-	const findings = result.findings.filter((finding) => finding.property === property.id);
-	const of = (verdict: Verdict) => findings.filter((finding) => finding.verdict === verdict).length;
-	const counts = { failing: of("fail"), known: of("known"), fixed: of("fixed"), disputed: of("disputed") };
+	const { verdict, ...counts } = cellCounts(result.findings, property.id);
+	const found = result.findings.some((finding) => finding.property === property.id);
 	const entry = result.properties.find(({ id }) => id === property.id);
 	const checked = entry?.checked ?? 0;
 	const lacking = property.needs?.filter((need) => !engine.features.has(need)) ?? [];
 	const missing =
 		lacking.length > 0 ? lacking.join(", ") : checked === 0 ? missingFeatures(property, engine, programs) : undefined;
-	if (findings.length === 0 && missing !== undefined) {
+	if (!found && missing !== undefined) {
 		return { engine: engine.name, verdict: "not-applicable", ...counts, checked, reason: `no ${missing}` };
 	}
-	if (findings.length === 0 && checked === 0) {
+	if (!found && checked === 0) {
 		const reason = entry?.skipped.map(({ reason }) => reason).join("; ") || "no run was about it";
 		return { engine: engine.name, verdict: "skip", ...counts, checked, reason };
 	}
-	const verdict = worst(counts);
 	return { engine: engine.name, verdict, ...counts, checked };
+}
+
+/** What became of one property in a campaign, by its findings. */
+export function cellCounts(
+	findings: readonly Finding[],
+	property: string,
+): Pick<MatrixCell, "failing" | "known" | "fixed" | "disputed"> & { readonly verdict: ReturnType<typeof worst> } {
+	const own = findings.filter((finding) => finding.property === property);
+	const of = (verdict: Verdict) => own.filter((finding) => finding.verdict === verdict).length;
+	const counts = { failing: of("fail"), known: of("known"), fixed: of("fixed"), disputed: of("disputed") };
+	return { verdict: worst(counts), ...counts };
 }
 
 function worst({ failing, fixed, known, disputed }: Pick<MatrixCell, "failing" | "fixed" | "known" | "disputed">) {

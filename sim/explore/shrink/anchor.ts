@@ -23,10 +23,11 @@ interface Mark {
 	readonly event: number;
 	readonly operation: number;
 	readonly alarm: number;
+	readonly frame: number;
 }
 
 /** The coordinates faults have; each fault has one of them. */
-const COORDINATES = ["write", "event", "operation", "alarm"] as const;
+const COORDINATES = ["write", "event", "operation", "alarm", "frame"] as const;
 type Coordinate = (typeof COORDINATES)[number];
 
 /** A planned fault and how to find its place. */
@@ -132,8 +133,8 @@ export class Tracer {
 			if (world.history.events.length === index) return;
 			const { key = "" } = (data ?? {}) as { key?: string };
 			if (key === "" && !KEYLESS.has(kind)) return;
-			const { writes: write, events: event, operations: operation, alarms: alarm } = world;
-			marks.push({ kind, key, index, write, event, operation, alarm });
+			const { writes: write, events: event, operations: operation, alarms: alarm, frames: frame } = world;
+			marks.push({ kind, key, index, write, event, operation, alarm, frame });
 		};
 	}
 }
@@ -188,6 +189,7 @@ export function coordinateOf(fault: Fault): Coordinate {
 export function placeOf(fault: Fault): number {
 	if ("write" in fault) return fault.write;
 	if ("event" in fault) return fault.event;
+	if ("frame" in fault) return fault.frame;
 	return "alarm" in fault ? fault.alarm : fault.operation;
 }
 

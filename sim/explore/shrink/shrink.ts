@@ -586,7 +586,9 @@ class Search {
 
 /** How far the coordinate of a fault goes in a run. */
 function lastPlace(fault: Fault, run: Run): number {
-	return { write: run.writes, event: run.events, operation: run.operations, alarm: run.alarms }[coordinateOf(fault)];
+	const { writes, events, operations, alarms } = run;
+	// A workflow talks over no network.
+	return { write: writes, event: events, operation: operations, alarm: alarms, frame: 0 }[coordinateOf(fault)];
 }
 
 /** What is inside a statement in its place, when there is something. */

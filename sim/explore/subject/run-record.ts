@@ -1,0 +1,28 @@
+/** From a judged run of a subject to what a report keeps of it, so that it can be drawn and gone through. */
+import { type RunRecord, SCHEMA_VERSION } from "../../../reports/model.ts";
+import { recordedViolations, toldEvents } from "../keep/run-record.ts";
+import { conditionsOfRun, type SubjectJudgement } from "./judge.ts";
+import type { Subject } from "./subject.ts";
+import { eventsToTell } from "./told.ts";
+
+/** @param finding id of the finding that the run shows: `property/kind`. */
+export function subjectRunRecordOf(subject: Subject, finding: string, judgement: SubjectJudgement): RunRecord {
+	const { run, violations } = judgement;
+	const { scenario, history } = run;
+	const { name, against } = subject.target;
+	const program = subject.programs.find((one) => one.name === scenario.program);
+	return {
+		schemaVersion: SCHEMA_VERSION,
+		finding,
+		target: { name, against },
+		program: {
+			...{ name: scenario.program, summary: program?.summary ?? "" },
+			...{ code: subject.code?.(scenario) ?? "", language: "outline", inputs: [] },
+		},
+		conditions: conditionsOfRun(subject, scenario, run.fired),
+		digest: history.digest(),
+		...toldEvents(eventsToTell(subject, history.events), scenario.faults, subject),
+		violations: recordedViolations(violations, history.events.length),
+		compared: [],
+	};
+}

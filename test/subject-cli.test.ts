@@ -1,0 +1,145 @@
+/** Actors and runners on the command line, as users type it. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import type { MutantsReport, Report } from "../reports/model.ts";
+import { sim } from "./support/cli.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "faultline-subject-"));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const PEGBOARD = ["--runner", "reference", "--server", "pegboard"];
+
+describe.each([
+	["actors", ["--actor", "reference"], "reference"],
+	["runners", ["--runner", "reference"], "reference"],
+])("%s", (_what, target, name) => {
+	test("are explored, and the reference holds", async () => {
+		const { code, stdout } = await sim([...target, "--runs", "120", "--json"]);
+		const report = JSON.parse(stdout) as Report;
+		expect(report).toMatchObject({ verdict: "pass", exitCode: 0, target: { engine: name } });
+		expect(report.counts.runs).toBe(120);
+		expect(report.counts.crashes).toBeGreaterThan(10);
+		expect(report.coverage.faults.some(({ fired }) => fired > 0)).toBe(true);
+		expect(code).toBe(0);
+	});
+
+	test("give the same bytes for a seed in two processes", async () => {
+		const [first, second] = await Promise.all([1, 2].map(() => sim([...target, "--seed", "7", "--json"])));
+		const digest = (JSON.parse(first?.stdout ?? "") as Report).digest;
+		expect(digest).toMatch(/^[0-9a-f]{64}$/);
+		expect((JSON.parse(second?.stdout ?? "") as Report).digest).toBe(digest);
+	});
+
+	test("tell a seed as a story", async () => {
+		const { code, stdout } = await sim([...target, "--seed", "7"]);
+		expect(stdout).toMatch(/^seed 7: /);
+		expect(stdout).toContain("process starts");
+		expect(stdout).toMatch(/digest [0-9a-f]{64}/);
+		expect(stdout.split("\n").every((line) => line.length <= 80)).toBe(true);
+		expect(code).toBe(0);
+	});
+
+	test("have a gate of mutants", async () => {
+		const all = JSON.parse((await sim(["list", "--json"])).stdout) as Record<string, { name: string }[]>;
+		const { name: mutant = "" } = all[target[0] === "--actor" ? "actorMutants" : "runnerMutants"]?.[0] ?? {};
+		const { code, stdout } = await sim(["mutants", ...target, "--mutant", mutant, "--json"]);
+		const { mutants, verdict } = JSON.parse(stdout) as MutantsReport;
+		expect(mutants.rows).toMatchObject([{ mutant, verdict: "pass" }]);
+		expect(verdict).toBe("pass");
+		expect(code).toBe(0);
+	});
+});
+
+test("every crash point of one program is searched", async () => {
+	const options = ["--actor", "reference", "--program", "counter-loop", "--explore", "crashes", "--depth", "1"];
+	const report = JSON.parse((await sim([...options, "--json"])).stdout) as Report;
+	const [search] = report.coverage.searches ?? [];
+	expect(report.verdict).toBe("pass");
+	expect(search).toMatchObject({ kind: "crashes", program: "counter-loop", exhausted: true });
+	expect(search?.kind === "crashes" && search.windows.every(({ crossed }) => crossed > 0)).toBe(true);
+});
+
+test("what a campaign finds is in files, and is shown again by each of them", async () => {
+	const report = join(directory, "report");
+	const found = await sim([...PEGBOARD, "--runs", "60", "--expectations", "none", "--report", report, "--quiet"]);
+	expect(found.code).toBe(1);
+	const names = readdirSync(join(report, "reproducers"));
+	expect(names.length).toBeGreaterThan(0);
+	const { findings } = JSON.parse(readFileSync(join(report, "report.json"), "utf8")) as Report;
+	const [first] = findings;
+	const file = join(report, first?.example?.reproducer ?? "");
+	const replayed = await sim(["replay", file, "--expectations", "none"]);
+	expect(replayed.stdout).toContain(`still fails: ${first?.id}`);
+	expect(replayed.stdout).toContain("equal to the byte");
+	expect(replayed.code).toBe(1);
+	// The command that the report prints shows it too.
+	const words = (first?.example?.command ?? "").split(" ").slice(2);
+	expect((await sim([...words, "--expectations", "none"])).stdout).toContain(first?.id);
+});
+
+test("a later campaign removes what it looked for and did not find, and nothing else", async () => {
+	const report = join(directory, "later");
+	const found = (options: readonly string[]) =>
+		sim([...options, "--runs", "40", "--expectations", "none", "--report", report, "--quiet"]);
+	const kept = () => readdirSync(join(report, "reproducers"));
+	await found([...PEGBOARD, "--program", "start"]);
+	const first = kept();
+	expect(first.length).toBeGreaterThan(0);
+	// Another target, another program, another property: not what these are about.
+	await found(["--runner", "reference", "--program", "start"]);
+	expect(kept()).toEqual(first);
+	await found([...PEGBOARD, "--program", "sleep-and-wake", "--property", "runner.handshake"]);
+	expect(kept()).toEqual(expect.arrayContaining(first));
+	// What the same campaign left once, and shows no longer, goes.
+	const [name = ""] = first;
+	writeFileSync(
+		join(report, "reproducers", "command.index--gone.repro.json"),
+		renamed(join(report, "reproducers", name)),
+	);
+	await found([...PEGBOARD, "--program", "start"]);
+	expect(kept().sort()).toEqual([...first].sort());
+});
+
+/** The reproducer in a file as one of a finding that there is no more. */
+function renamed(file: string): string {
+	const content = JSON.parse(readFileSync(file, "utf8")) as { finding: object };
+	return JSON.stringify({ ...content, finding: { property: "command.index", kind: "gone", message: "gone" } });
+}
+
+test("what is listed is known, and shown by its id", async () => {
+	const list = JSON.parse((await sim([...PEGBOARD, "--runs", "60", "--json"])).stdout) as Report;
+	expect(list.verdict).toBe("known");
+	const id = list.findings.find(({ verdict }) => verdict === "known")?.id ?? "";
+	const shown = await sim([...PEGBOARD, "--known", id]);
+	expect(shown.stdout).toContain(`known failure ${id}`);
+	expect(shown.code).toBe(0);
+});
+
+describe("what is wrong is said in a line", () => {
+	const broken = join(directory, "broken.repro.json");
+	writeFileSync(broken, "{}");
+	test.each([
+		[["--actor", "nobody"], 'Unknown actor runtime "nobody"; choose'],
+		[["--runner", "nobody"], 'Unknown runner "nobody"; choose'],
+		[["--runner", "reference", "--server", "nobody"], 'Unknown server "nobody"; choose'],
+		[["--server", "pegboard"], "--server is what a --runner talks to."],
+		[["--actor", "reference", "--runner", "reference"], "give one of them"],
+		[["--actor", "reference", "--program", "nothing"], 'Unknown program "nothing"'],
+		[["--actor", "reference", "--property", "replay.pure"], 'Unknown property "replay.pure" of actors'],
+		[["--actor", "reference", "--suite", "steps"], 'Unknown suite "steps" of actors'],
+		[["--actor", "reference", "--driver", "sqlite"], "--driver is about workflow engines"],
+		[["--actor", "reference", "--plan", "none"], "name it: --program NAME"],
+		[["--actor", "reference", "--known", "a/b"], 'No known failure "a/b"'],
+		[["--actor", "reference", "--seed", "1", "--runs", "5"], "--seed shows one run"],
+		[["mutants", "--actor", "rivetkit-2.2.1"], "Mutants are made of the reference"],
+		[["matrix", "--runner", "nobody"], 'Unknown runner "nobody"'],
+		[["replay", broken], "is no reproducer"],
+	])("%j", async (options, why) => {
+		const { code, stderr } = await sim(options);
+		expect(stderr).toContain(why);
+		expect(stderr.trim().split("\n")).toHaveLength(1);
+		expect(code).toBe(2);
+	});
+});
