@@ -1,0 +1,125 @@
+/** The reference actor keeps every promise: with nothing in its way, under the faults that seeds draw, and at every crash point. */
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import type { ActorDefinition } from "../../drivers/actor/contract.ts";
+import { referenceActor } from "../../drivers/actor/reference/reference.ts";
+import { ACTOR_PROGRAMS, actorProgram } from "../../fixtures/actors/index.ts";
+import type { ActorProgram } from "../../fixtures/actors/program.ts";
+import { actorSubject } from "../../sim/explore/actors/subject.ts";
+import type { FaultPlan } from "../../sim/world/faults.ts";
+import { inMacrotask } from "../../sim/world/interpose.ts";
+import { ACTOR_PROPERTIES } from "../../suites/actor/index.ts";
+import { type ActorRun, runActor, undisturbedScenario } from "../../suites/actor/run.ts";
+
+const target = referenceActor();
+const subject = actorSubject({ target });
+
+/** What a run breaks, each with the seed and the words that tell it. */
+function broken(run: ActorRun): string[] {
+	return ACTOR_PROPERTIES.filter((property) => property.skips?.(run) === undefined).flatMap((property) =>
+		property
+			.check(run)
+			.map(({ kind, message }) => `seed ${run.scenario.seed} ${run.program.name}: ${property.id}/${kind}: ${message}`),
+	);
+}
+
+function played(program: ActorProgram, faults: FaultPlan = []): Promise<ActorRun> {
+	return inMacrotask(() => runActor({ ...undisturbedScenario(program.name), faults }, program, target));
+}
+
+describe("with nothing in its way", () => {
+	test.each(ACTOR_PROGRAMS.map((program) => [program.name, program] as const))("%s", async (_, program) => {
+		const run = await played(program);
+		expect(run.outcome.status).toBe("served");
+		expect(broken(run)).toEqual([]);
+	});
+});
+
+test("keeps every promise under the faults of the first seeds", { timeout: 120_000 }, async () => {
+	const found: string[] = [];
+	let fired = 0;
+	for (let seed = 0; seed < 400; seed++) {
+		const run = await inMacrotask(() => subject.run(subject.draw(seed)));
+		fired += run.fired.size;
+		found.push(...broken(run));
+	}
+	expect(found).toEqual([]);
+	expect(fired).toBeGreaterThan(300);
+});
+
+describe("at every crash point", () => {
+	test.each(["counter-loop", "failing-steps", "completions", "sends-from-steps", "scheduled"])(
+		"of %s",
+		{ timeout: 120_000 },
+		async (name) => {
+			const program = actorProgram(name);
+			const { writes } = await played(program);
+			const found: string[] = [];
+			let struck = 0;
+			for (let write = 1; write <= writes; write++) {
+				for (const side of ["before", "after"] as const) {
+					const run = await played(program, [{ kind: "crash", write, side }]);
+					// The platform clears an alarm while nobody lives who could die of it.
+					struck += run.fired.size;
+					found.push(...broken(run));
+				}
+			}
+			expect(found).toEqual([]);
+			expect(struck).toBeGreaterThan(writes);
+		},
+	);
+});
+
+test("the same scenario makes the same history", async () => {
+	const scenario = await inMacrotask(() => subject.draw(7));
+	const first = await inMacrotask(() => subject.run(scenario));
+	const second = await inMacrotask(() => actorSubject({ target: referenceActor() }).run(scenario));
+	expect(second.history.digest()).toBe(first.history.digest());
+});
+
+/** A workflow whose only step fails for good, and which tells of it when it is notified. */
+const notified: ActorDefinition = ({ workflow, CriticalError }, env) => ({
+	state: { done: false },
+	run: workflow(
+		async (ctx) => {
+			await ctx.step("fails", async () => {
+				throw new CriticalError("planned: for good");
+			});
+		},
+		{ onError: () => env.tell("notified", {}) },
+	),
+	actions: { getState: (c: { readonly state: unknown }) => c.state },
+});
+
+test("whoever listens for failures hears of one once it is durable", async () => {
+	const run = await played({ name: "notified", summary: "", inputs: [], endMs: 10_000, define: notified });
+	const told = run.of("actor.told").find(({ data }) => data.what === "notified");
+	const recorded = run
+		.of("durable")
+		.find(({ data }) => data.mutations.some(({ table, key }) => target.describeKey(table, key) === "entry fails"));
+	expect(recorded).toBeDefined();
+	expect(told?.place).toBeGreaterThan(recorded?.place ?? Number.POSITIVE_INFINITY);
+});
+
+test("a failure for good is never tried again, also by a life that begins right after it was recorded", async () => {
+	const program: ActorProgram = { name: "notified", summary: "", inputs: [], endMs: 10_000, define: notified };
+	const calm = await played(program);
+	const recorded = calm
+		.of("durable")
+		.find(({ data }) => data.mutations.some(({ table, key }) => target.describeKey(table, key) === "entry fails"));
+	const run = await played(program, [{ kind: "crash", write: recorded?.data.n ?? 0, side: "after" }]);
+	expect(run.fired.size).toBe(1);
+	expect(run.of("actor.body")).toHaveLength(1);
+});
+
+test("the properties have ids of their own, claims and sources", () => {
+	const ids = ACTOR_PROPERTIES.map(({ id }) => id);
+	expect(new Set(ids).size).toBe(ids.length);
+	expect(ACTOR_PROPERTIES.filter(({ claim, source }) => claim === "" || source === "")).toEqual([]);
+});
+
+test("the page about actors names every property, in order", () => {
+	const page = readFileSync(new URL("../../docs/actors.md", import.meta.url), "utf8");
+	const rows = [...page.matchAll(/^\| ((?:state|queue|timer|life|replay)\.[a-z-]+) /gm)].map(([, id]) => id);
+	expect(rows).toEqual(ACTOR_PROPERTIES.map(({ id }) => id));
+});
