@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import type { Builder } from "junit-report-builder";
 import type { ConformReport, DriverCell, DriverFinding, DriverResult } from "./conform-model.ts";
 import { count, NO_PAINT, type Paint, plural, wrap } from "./text.ts";
+import { paintedVerdict, VERDICT_WORDS } from "./verdict.ts";
 
 export interface ConformTextOptions {
 	readonly width?: number;
@@ -10,18 +11,6 @@ export interface ConformTextOptions {
 	/** Only findings and the verdict. */
 	readonly quiet?: boolean;
 }
-
-const WORDS = {
-	pass: "pass",
-	fail: "FAIL",
-	known: "known",
-	fixed: "FIXED",
-	disputed: "disputed",
-	skip: "skip",
-	invalid: "INVALID",
-} as const;
-
-type Word = keyof typeof WORDS;
 
 export function conformText(report: ConformReport, options: ConformTextOptions = {}): string {
 	const width = options.width ?? 80;
@@ -36,18 +25,12 @@ export function conformText(report: ConformReport, options: ConformTextOptions =
 	return `${parts.join("\n\n")}\n`;
 }
 
-function painted(verdict: Word, text: string, paint: Paint): string {
-	if (verdict === "fail" || verdict === "invalid") return paint.red(text);
-	if (verdict === "fixed" || verdict === "known" || verdict === "disputed") return paint.yellow(text);
-	return verdict === "pass" ? paint.green(text) : paint.dim(text);
-}
-
 function findingText(finding: DriverFinding, width: number, paint: Paint): string {
 	const { verdict, property, kind, driver, runs, steps, reproducible } = finding;
-	const label = WORDS[verdict].padEnd(6);
+	const label = VERDICT_WORDS[verdict].padEnd(6);
 	const indent = " ".repeat(7);
 	const lines = [
-		`${painted(verdict, label, paint)} ${paint.bold(`${property}  ${kind}`)}  on ${driver}, ${plural(runs, "run")}`,
+		`${paintedVerdict(verdict, label, paint)} ${paint.bold(`${property}  ${kind}`)}  on ${driver}, ${plural(runs, "run")}`,
 	];
 	if (finding.reason !== undefined) lines.push(wrap(finding.reason, width, indent));
 	if (finding.disputed !== undefined) lines.push(wrap(`A matter of reading: ${finding.disputed}`, width, indent));
@@ -65,7 +48,7 @@ function driverTable(result: DriverResult, width: number, paint: Paint): string 
 	const lines = [paint.bold(`${"property".padEnd(column)}verdict      runs`)];
 	for (const cell of result.cells) {
 		const runs = cell.runs === 0 ? "" : count(cell.runs);
-		const head = `${cell.property.padEnd(column)}${painted(cell.verdict, WORDS[cell.verdict].padEnd(10), paint)}${runs.padStart(7)}`;
+		const head = `${cell.property.padEnd(column)}${paintedVerdict(cell.verdict, VERDICT_WORDS[cell.verdict].padEnd(10), paint)}${runs.padStart(7)}`;
 		const notes = notesOf(cell);
 		if (notes === "") {
 			lines.push(head);
@@ -142,7 +125,7 @@ function matrixText(report: ConformReport, width: number, paint: Paint): string 
 				const cells = block.map((column) => {
 					const { text, verdict } = column.cellOf(result);
 					const padded = text.padEnd(column.width);
-					return verdict === undefined ? padded : painted(verdict, padded, paint);
+					return verdict === undefined ? padded : paintedVerdict(verdict, padded, paint);
 				});
 				return `${result.driver.padEnd(first)}${cells.join("")}`.trimEnd();
 			}),
@@ -151,7 +134,7 @@ function matrixText(report: ConformReport, width: number, paint: Paint): string 
 	const skipped = report.drivers
 		.filter(({ cells }) => cells.length === 0)
 		.map(({ driver, verdict, reason }) =>
-			wrap(`${driver.padEnd(first)}${WORDS[verdict]}: ${reason ?? ""}`, width, " ".repeat(first), ""),
+			wrap(`${driver.padEnd(first)}${VERDICT_WORDS[verdict]}: ${reason ?? ""}`, width, " ".repeat(first), ""),
 		);
 	return [...blocks, ...(skipped.length > 0 ? [skipped.join("\n")] : []), LEGEND].join("\n\n");
 }
@@ -201,7 +184,7 @@ function verdictText(report: ConformReport, width: number, paint: Paint): string
 	const properties = tried === 1 ? "1 property" : `${tried} properties`;
 	const said = `${plural(checked, "driver")} held to ${properties} in ${plural(runs, "run")}, ${Math.round(report.seconds)} s`;
 	const ended = report.interrupted ? "; stopped before the end" : "";
-	lines.push(`${painted(report.verdict, WORDS[report.verdict], paint)}: ${said}${ended}`);
+	lines.push(`${paintedVerdict(report.verdict, VERDICT_WORDS[report.verdict], paint)}: ${said}${ended}`);
 	return lines.join("\n");
 }
 

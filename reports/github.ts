@@ -3,6 +3,7 @@
  * functions of what was found; who prints and who appends is decided elsewhere.
  * Escaping follows GitHub's own toolkit: `%`, carriage return and line feed in a message; also `:` and `,` in a title.
  */
+import { code, fence, plain } from "./markdown.ts";
 import type { Finding, Report, Verdict } from "./model.ts";
 import { count, plural } from "./text.ts";
 
@@ -121,22 +122,6 @@ const MOST_TEXT = 300;
 /** Text in a cell of a table, with nothing in it that Markdown or HTML takes for its own. */
 function text(value: string): string {
 	return plain(value.length <= MOST_TEXT ? value : `${value.slice(0, MOST_TEXT - 1)}…`);
-}
-
-function plain(value: string): string {
-	return value.replace(/\s+/g, " ").replace(/[&\\`*_[\]<>|#~@]/g, (mark) => `&#${mark.charCodeAt(0)};`);
-}
-
-/** Code in a line, whole. */
-function code(value: string): string {
-	return `<code>${plain(value)}</code>`;
-}
-
-/** A block of text as it is, behind a fence longer than any in it. */
-function fence(value: string): string {
-	const longest = Math.max(2, ...[...value.matchAll(/`+/g)].map(([run]) => run.length));
-	const mark = "`".repeat(longest + 1);
-	return `${mark}\n${value}\n${mark}`;
 }
 
 function row(cells: readonly string[]): string {

@@ -2,7 +2,7 @@
  * The table of properties by versions, and those of upgrades and costs beside it: as text for a terminal, and as Markdown. Both are
  * pure functions of the model; a table too wide for the terminal is cut between versions.
  */
-import type { CostCell, CostResult, MatrixCell, MatrixReport, UpgradeResult, Verdict } from "./model.ts";
+import type { CostCell, CostResult, Finding, MatrixCell, MatrixReport, UpgradeResult, Verdict } from "./model.ts";
 import { mutantsMarkdown, mutantsText } from "./mutants.ts";
 import { count, NO_PAINT, type Paint, plural, wrap } from "./text.ts";
 
@@ -37,7 +37,7 @@ export function matrixMarkdown(report: MatrixReport): string {
 	const engines = report.versions.map(({ engine }) => engine);
 	const rows = report.properties.map(({ id, cells }) => [`\`${id}\``, ...cells.map(markdownCell)]);
 	const parts = [
-		"# Properties by version",
+		`# ${titleOf(report)}`,
 		markdownTable(
 			["property", ...engines.map(short)],
 			[...rows, ["runs", ...report.versions.map(({ counts }) => count(counts.runs))]],
@@ -45,18 +45,20 @@ export function matrixMarkdown(report: MatrixReport): string {
 		"In brackets: runs (states, operations) in which it was checked. A failure counts as many times as it has kinds.",
 		...notesOf(report),
 	];
-	const failures = failuresOf(report);
-	if (failures.length > 0) {
+	for (const [verdict, title] of Object.entries(FAILURE_TITLES)) {
+		const failures = failuresOf(report, verdict as Finding["verdict"]);
+		if (failures.length === 0) continue;
 		parts.push(
-			"## Failures that are on no list",
+			`## ${title}`,
 			markdownTable(
-				["finding", "versions", "what it says", "again"],
-				failures.map(({ id, engines, message, command }) => [
+				["finding", "shown by", "what it says", "again"],
+				failures.map(({ id, on, message, command }) => [
 					`\`${id}\``,
-					versionsText(engines, allEngines(report)),
-					message,
-					`\`${command}\``,
+					on,
+					message.replaceAll("<", "&lt;"),
+					command === "" ? "" : `\`${command}\``,
 				]),
+				false,
 			),
 		);
 	}
@@ -123,6 +125,7 @@ function upgradesMarkdown(upgrades: UpgradeResult): string {
 						message,
 						`\`${command}\``,
 					]),
+					false,
 				),
 			);
 		}
@@ -210,14 +213,26 @@ interface Failure {
 	readonly command: string;
 }
 
-/** Findings on no list, each with the versions that show it, told by the newest of them. */
-function failuresOf(report: MatrixReport): Failure[] {
+/** What stands side by side, as a title. */
+export function titleOf({ kind = "versions" }: MatrixReport): string {
+	return { versions: "Properties by version", drivers: "Storage drivers", actors: "Actors", runners: "Runners" }[kind];
+}
+
+const FAILURE_TITLES: Readonly<Record<Finding["verdict"], string>> = {
+	fail: "Failures that are on no list",
+	fixed: "Listed, and fixed",
+	known: "Known failures",
+	disputed: "Disputed: a matter of reading",
+};
+
+/** Findings of one verdict, each with the versions that show it, told by the newest of them. */
+function failuresOf(report: MatrixReport, wanted: Finding["verdict"] = "fail"): Failure[] {
 	const failures = new Map<string, { engines: string[]; message: string; command: string }>();
 	for (const { engine, findings } of report.versions) {
-		for (const { id, verdict, example } of findings) {
-			if (verdict !== "fail") continue;
+		for (const { id, verdict, example, reason } of findings) {
+			if (verdict !== wanted) continue;
 			const engines = [...(failures.get(id)?.engines ?? []), engine];
-			const message = example === undefined ? "" : `${example.program}: ${example.message}`;
+			const message = reason ?? (example === undefined ? "" : `${example.program}: ${example.message}`);
 			failures.set(id, { engines, message, command: example?.command ?? "" });
 		}
 	}
@@ -363,14 +378,16 @@ function each(total: number, times: number): string {
 	return Number.isInteger(value) ? count(value) : value.toFixed(2);
 }
 
-function settingsLine({ settings, versions, driver, seconds, upgrades }: MatrixReport): string {
+export function settingsLine(report: MatrixReport): string {
+	const { settings, versions, driver, seconds, upgrades, made, kind = "versions" } = report;
 	const told = Object.entries(settings).map(
 		([name, value]) => `${name} ${Array.isArray(value) ? value.join(",") : value}`,
 	);
 	const runs = versions.reduce((sum, { counts }) => sum + counts.runs, 0);
 	const states = (upgrades?.pairs ?? []).reduce((sum, pair) => sum + pair.states, 0);
 	return [
-		`${plural(versions.length, "version")} on ${driver} storage`,
+		...(made === undefined ? [] : [`made on ${made} by Faultline ${report.tool.version}`]),
+		kind === "versions" ? `${plural(versions.length, "version")} on ${driver} storage` : `${versions.length} ${kind}`,
 		...told,
 		`${plural(runs, "run")}${states > 0 ? ` and ${plural(states, "state")} taken over` : ""} in ${seconds.toFixed(0)} s`,
 	].join("; ");
@@ -389,7 +406,7 @@ function allEngines({ versions }: MatrixReport): string[] {
 
 /** `rivet-2.3.19` as `2.3.19`: in a table of versions the rest says nothing. */
 function short(engine: string): string {
-	return engine.replace(/^rivet-/, "");
+	return engine.replace(/^rivet-(?=\d)/, "");
 }
 
 /** `all`, `2.1.3`, `2.1.3 to 2.3.11`, or single ones with commas. */
@@ -460,11 +477,11 @@ function coloured(verdict: Verdict, text: string, paint: Paint): string {
 	return verdict === "known" ? paint.yellow(text) : paint.red(text);
 }
 
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** @param numbers whether all but the first column are figures or verdicts, which are set to the right. */
+function markdownTable(head: readonly string[], rows: readonly (readonly string[])[], numbers = true): string {
 	const line = (cells: readonly string[]) => `| ${head.map((_, i) => escaped(cells[i] ?? "")).join(" | ")} |`;
-	return [line(head), `| ${head.map((_, i) => (i === 0 ? "---" : "---:")).join(" | ")} |`, ...rows.map(line)].join(
-		"\n",
-	);
+	const rule = head.map((_, i) => (i === 0 || !numbers ? "---" : "---:"));
+	return [line(head), `| ${rule.join(" | ")} |`, ...rows.map(line)].join("\n");
 }
 
 /** A cell's text must neither end its cell nor its row. */

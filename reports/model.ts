@@ -4,6 +4,7 @@
  */
 
 export type * from "./pairs.ts";
+export type * from "./run.ts";
 
 export const SCHEMA_VERSION = 1;
 
@@ -54,6 +55,8 @@ export interface Example {
 	readonly command: string;
 	/** The run in a file, for `pnpm sim replay` and `pnpm sim emit`: its path from the directory of the report, if there is one. */
 	readonly reproducer?: string;
+	/** What there is to draw of the run (`RunRecord`), in a file: its path from the directory of the report, if there is one. */
+	readonly run?: string;
 }
 
 export interface PropertyResult {
@@ -172,7 +175,14 @@ export interface Report {
 	readonly tool: { readonly name: "faultline"; readonly version: string };
 	/** What was asked for, as the command line would say it. */
 	readonly settings: Readonly<Record<string, string | number | readonly string[]>>;
-	readonly target: { readonly engine: string; readonly driver: string };
+	readonly target: {
+		/** The engine, the actor runtime or the runner under test. */
+		readonly engine: string;
+		/** The storage or the server that it ran on. */
+		readonly driver: string;
+		/** What is under test; a workflow engine when absent. */
+		readonly kind?: "actor" | "runner";
+	};
 	readonly verdict: Verdict;
 	readonly exitCode: 0 | 1 | 2 | 3;
 	/** Why the verdict is `invalid`. */
@@ -295,7 +305,7 @@ export interface MatrixVersion {
 	readonly verdict: Verdict;
 	readonly problems: readonly string[];
 	readonly interrupted: boolean;
-	readonly counts: Report["counts"];
+	readonly counts: Pick<Report["counts"], "runs"> & Partial<Report["counts"]>;
 	readonly findings: readonly Finding[];
 	readonly seconds: number;
 	/** Shows it all again, for this version. */
@@ -372,6 +382,36 @@ export interface CostResult {
 	readonly rows: readonly CostRow[];
 }
 
+/** Costs alone, as `pnpm sim cost` writes them. */
+export interface CostReport {
+	readonly schemaVersion: typeof SCHEMA_VERSION;
+	readonly cost: CostResult;
+}
+
+/** Upgrades alone, as `pnpm sim upgrade` prints them. */
+export interface UpgradeReport {
+	readonly schemaVersion: typeof SCHEMA_VERSION;
+	readonly upgrades: UpgradeResult;
+}
+
+/** What an engine makes of histories that other versions left, as `pnpm sim histories` prints it. */
+export interface HistoriesReport {
+	readonly schemaVersion: typeof SCHEMA_VERSION;
+	readonly engine: string;
+	readonly histories: readonly {
+		/** The version that left them. */
+		readonly engine: string;
+		readonly states: number;
+		readonly failures: readonly {
+			readonly program: string;
+			readonly mode: string;
+			/** What stopped the run that left the history. */
+			readonly plan: string;
+			readonly message: string;
+		}[];
+	}[];
+}
+
 /** What became of one mutant, hunted with one property that names it. */
 export interface MutantResult {
 	readonly mutant: string;
@@ -417,10 +457,14 @@ export interface MutantsReport {
 	readonly seconds: number;
 }
 
-/** All properties on all versions. */
+/** All properties on all versions, or on all targets of another kind. */
 export interface MatrixReport {
 	readonly schemaVersion: typeof SCHEMA_VERSION;
 	readonly tool: Report["tool"];
+	/** What stands side by side; versions of an engine when absent. */
+	readonly kind?: "versions" | "drivers" | "actors" | "runners";
+	/** The day it was made, as `2030-01-31`. */
+	readonly made?: string;
 	readonly settings: Report["settings"];
 	/** Makes the table again. */
 	readonly command: string;

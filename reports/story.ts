@@ -2,8 +2,12 @@
  * One run told as a story: virtual time, process life, what happened. Reads the events of a history as plain data and
  * knows the words for each kind; kinds it has no words for are told as they are when everything is to be told.
  */
-import { inspect } from "node:util";
 import { NO_PAINT, type Paint, time, wrap } from "./text.ts";
+import { ACTOR_WORDS } from "./words/actor.ts";
+import { ENGINE_WORDS } from "./words/engine.ts";
+import { RUNNER_WORDS } from "./words/runner.ts";
+import { plainly, type Teller, type Told, type Words } from "./words/told.ts";
+import { WORLD_WORDS } from "./words/world.ts";
 
 export interface StoryEvent {
 	readonly at: number;
@@ -12,22 +16,13 @@ export interface StoryEvent {
 	readonly data: unknown;
 }
 
-export interface StoryOptions {
+export interface StoryOptions extends Teller {
 	readonly width?: number;
 	readonly paint?: Paint;
 	/** Every event, reads and replays included. */
 	readonly verbose?: boolean;
-	/** A stored key in a few words. */
-	describeKey(table: string, key: string): string;
 	/** What is wrong at which event, told right after it. */
 	readonly remarks: readonly { readonly event: number; readonly text: string }[];
-}
-
-/** How an event is told: its words, and how loudly. Undefined words are not told unless everything is. */
-interface Told {
-	readonly words: string;
-	readonly tone?: "loud" | "good" | "quiet" | "bold";
-	readonly verboseOnly?: boolean;
 }
 
 export function story(events: readonly StoryEvent[], options: StoryOptions): string {
@@ -36,7 +31,7 @@ export function story(events: readonly StoryEvent[], options: StoryOptions): str
 	const lines: string[] = [];
 	let lastTime = "";
 	events.forEach((event, index) => {
-		const told = tell(event, options);
+		const told = wordsOf(event, options);
 		if (told.verboseOnly !== true || options.verbose === true) {
 			const at = time(event.at);
 			const shown = at === lastTime ? "" : at;
@@ -69,120 +64,13 @@ function paintTone(text: string, tone: Told["tone"], paint: Paint): string {
 	}
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: event data is plain data whose shape its kind defines elsewhere
-type Data = any;
-
 /** What each kind of event is called. */
-const WORDS: Readonly<Record<string, (data: Data, options: StoryOptions) => Told>> = {
-	"process.start": (_data) => ({ words: "process starts", tone: "bold" }),
-	"process.exit": ({ why }) => ({ words: `process ends (${why})`, tone: "quiet" }),
-	"process.crash": ({ why, inFlight }) => ({
-		words: `CRASH (${why})${inFlight.length > 0 ? `; unanswered: ${inFlight.join(", ")}` : ""}`,
-		tone: "loud",
-	}),
-	fault: ({ kind, window }) => ({ words: `fault: ${kind} (${window})`, tone: "loud" }),
-	durable: ({ n, what, mutations }, options) => ({
-		words: `write ${n}: ${what}${mutations.length > 0 ? ` ${changes(mutations, options)}` : ""}`,
-	}),
-	operation: ({ what, detail }) => ({ words: `${what}: ${printable(detail)}`, tone: "quiet", verboseOnly: true }),
-	effect: ({ n, label, about, occurrence }) => ({
-		words: `write ${n}: outside effect ${label}${about === undefined ? "" : ` for ${about}`}${occurrence > 1 ? `, time ${occurrence}` : ""}`,
-		tone: "good",
-	}),
-	unhandled: ({ error }) => ({ words: `unhandled rejection: ${error.name}: ${error.message}`, tone: "loud" }),
-	uncaught: ({ error }) => ({ words: `uncaught exception: ${error.name}: ${error.message}`, tone: "loud" }),
-	log: ({ level, text }) => ({ words: `${level}: ${text}`, tone: "quiet" }),
-	"message.acknowledged": ({ id, name }) => ({ words: `a client sends ${id} to ${name}; acknowledged` }),
-	"run.start": ({ mode, visit }) => ({
-		words: visit === "revisit" ? "the finished workflow is run once more" : `the engine runs the workflow (${mode})`,
-		tone: "bold",
-	}),
-	"run.yield": ({ untilMs, names }) => ({
-		words: `yields${untilMs === undefined ? "" : ` until ${time(untilMs)}`}${names === undefined ? "" : `, waits for ${names.join(", ") || "any message"}`}`,
-	}),
-	"run.evicting": () => ({ words: "the host asks it to stop (eviction)" }),
-	"run.evicted": ({ state }) => ({ words: `stopped in good order, workflow ${state}` }),
-	"run.completed": ({ output }) => ({ words: `completed with ${plainly(output)}`, tone: "good" }),
-	"run.rejected": ({ error, state }) => ({
-		words: `the run rejected: ${error.name}: ${error.message} (workflow ${state})`,
-		tone: "loud",
-	}),
-	"run.cancelled": () => ({ words: "the disk says that it was cancelled: nothing runs" }),
-	"run.again": ({ how }) => ({
-		words:
-			how === "recover" ? "an operator has the failed workflow recover" : "an operator has the workflow begin anew",
-		tone: "bold",
-	}),
-	"run.left": ({ process, after }) => ({ words: `process ${process} still holds something, ${after}` }),
-	"handle.call": ({ operation }) => ({ words: `the operator asks: ${operation}` }),
-	"handle.answer": ({ operation, error, state }) => ({
-		words:
-			error === undefined
-				? `${operation} is answered${state === undefined ? "" : ` (${state})`}`
-				: `${operation} fails: ${error.name}: ${error.message}`,
-	}),
-	"replay-from.call": ({ target, records }) => ({
-		words: `replay from ${records.find(({ id }: Data) => id === target)?.path ?? "the beginning"}`,
-	}),
-	"replay-from.answer": ({ error, records, orphans }) => ({
-		words:
-			error === undefined
-				? `replay is set up; left are ${records.map(({ path }: Data) => path).join(", ") || "no entries"}${orphans > 0 ? ` and ${orphans} orphans` : ""}`
-				: `replay is refused: ${error.message}`,
-	}),
-	"replay-from.found": ({ records, orphans }) => ({
-		words: `found after the replay was cut short: ${records.map(({ path }: Data) => path).join(", ") || "no entries"}${orphans > 0 ? ` and ${orphans} orphans` : ""}`,
-	}),
-	"alarm.due": () => ({ words: "the alarm goes off" }),
-	"body.start": ({ key }) => ({ words: `step ${key} begins` }),
-	"body.end": ({ key, error }) => ({
-		words: error === undefined ? `step ${key} ends` : `step ${key} fails: ${error.name}: ${error.message}`,
-		verboseOnly: error === undefined,
-	}),
-	"step.return": ({ key }) => ({ words: `step ${key} has its value` }),
-	"sleep.call": ({ key, deadlineMs }) => ({ words: `sleep ${key} until ${time(Math.max(0, deadlineMs))}` }),
-	"sleep.return": ({ key }) => ({ words: `sleep ${key} is over` }),
-	"queue.call": ({ key, names }) => ({
-		words: `${key} asks for ${names.join(", ") || "any message"}`,
-		verboseOnly: true,
-	}),
-	"queue.return": ({ key, ids }) => ({
-		words: ids.length === 0 ? `${key} timed out` : `${key} is given ${ids.join(", ")}`,
-	}),
-	"message.completed": ({ id }) => ({ words: `${id} is answered` }),
-	iterate: ({ key }) => ({ words: `iteration ${key}` }),
-	"loop.return": ({ key }) => ({ words: `loop ${key} is over` }),
-	"branches.call": ({ key, operation, names }) => ({ words: `${operation} ${key}: ${names.join(", ")}` }),
-	"branches.return": ({ key, winner }) => ({
-		words: winner === undefined ? `${key} is joined` : `${key} is won by ${winner}`,
-	}),
-	"compensation.start": ({ key }) => ({ words: `compensation of ${key} begins` }),
-	"compensation.end": ({ key, ok }) => ({ words: `compensation of ${key} ${ok ? "ends" : "fails"}` }),
-	threw: ({ key, error }) => ({ words: `${key} fails for the workflow: ${error.name}: ${error.message}` }),
-};
+const WORDS: Words = { ...WORLD_WORDS, ...ENGINE_WORDS, ...ACTOR_WORDS, ...RUNNER_WORDS };
 
-function tell(event: StoryEvent, options: StoryOptions): Told {
+/** How an event is told; one of a kind that has no words is told as it is, where everything is. */
+export function wordsOf(event: StoryEvent, teller: Teller): Told {
 	const words = WORDS[event.kind];
 	return words === undefined
 		? { words: `${event.kind} ${plainly(event.data)}`, verboseOnly: true }
-		: words(event.data, options);
-}
-
-function changes(
-	mutations: readonly { table: string; key: string; value: Uint8Array | null }[],
-	options: StoryOptions,
-): string {
-	return mutations
-		.map(({ table, key, value }) => (value === null ? "- " : "") + options.describeKey(table, key))
-		.join(", ");
-}
-
-function printable(text: string): string {
-	// Keys are binary; what cannot be read is shown in hex.
-	return /^[\x20-\x7e]*$/.test(text) ? text : `0x${Buffer.from(text, "latin1").toString("hex")}`;
-}
-
-/** A value on one line, whatever it is. */
-function plainly(value: unknown): string {
-	return inspect(value, { breakLength: Number.POSITIVE_INFINITY, compact: true, depth: 6 });
+		: words(event.data, teller);
 }

@@ -3,6 +3,7 @@ import { searchText } from "./ledger.ts";
 import type { BaselineResult, Finding, GoneFinding, Report, Verdict } from "./model.ts";
 import { avoidedText, generatedText } from "./space.ts";
 import { count, NO_PAINT, type Paint, plural, wrap } from "./text.ts";
+import { paintedVerdict, VERDICT_WORDS } from "./verdict.ts";
 
 export interface TerminalOptions {
 	readonly width?: number;
@@ -31,26 +32,10 @@ export function terminal(report: Report, options: TerminalOptions = {}): string 
 	return `${parts.join("\n\n")}\n`;
 }
 
-const WORDS: Readonly<Record<Verdict, string>> = {
-	pass: "pass",
-	fail: "FAIL",
-	known: "known",
-	fixed: "FIXED",
-	disputed: "disputed",
-	skip: "skip",
-	invalid: "INVALID",
-};
-
-function coloured(verdict: Verdict, text: string, paint: Paint): string {
-	if (verdict === "fail" || verdict === "invalid") return paint.red(text);
-	if (verdict === "fixed" || verdict === "known" || verdict === "disputed") return paint.yellow(text);
-	return verdict === "pass" ? paint.green(text) : paint.dim(text);
-}
-
 function findingText(finding: Finding, { baseline }: Report, width: number, paint: Paint): string {
 	// What is listed and fixed fails no build that is held against a baseline.
 	const isTold = finding.verdict === "fixed" && baseline !== undefined;
-	const label = (isTold ? "fixed" : WORDS[finding.verdict]).padEnd(6);
+	const label = (isTold ? "fixed" : VERDICT_WORDS[finding.verdict]).padEnd(6);
 	const name = `${finding.property}  ${finding.kind}`;
 	const runs =
 		finding.verdict === "fixed"
@@ -61,7 +46,7 @@ function findingText(finding: Finding, { baseline }: Report, width: number, pain
 					: "as kept"
 				: plural(finding.runs, "run");
 	const gap = " ".repeat(Math.max(2, width - label.length - name.length - runs.length - 1));
-	const lines = [`${coloured(finding.verdict, label, paint)} ${paint.bold(name)}${gap}${runs}`];
+	const lines = [`${paintedVerdict(finding.verdict, label, paint)} ${paint.bold(name)}${gap}${runs}`];
 	const indent = " ".repeat(7);
 	if (finding.verdict === "fixed") {
 		lines.push(wrap("Listed as known, and its run shows it no longer: take it off the list.", width, indent));
@@ -94,7 +79,7 @@ function propertyTable(report: Report, width: number, paint: Paint): string {
 	const common = reasonsOfSeveral(chosen);
 	const rows = chosen.map(({ id, verdict, checked, skipped }) => {
 		const kinds = report.findings.filter(({ property }) => property === id).length;
-		const word = coloured(verdict, (WORDS[verdict] + (kinds > 0 ? ` (${kinds})` : "")).padEnd(10), paint);
+		const word = paintedVerdict(verdict, (VERDICT_WORDS[verdict] + (kinds > 0 ? ` (${kinds})` : "")).padEnd(10), paint);
 		const not = skipped
 			.filter(({ reason }) => !common.has(reason))
 			.map(({ reason, runs }) => `${count(runs)} not: ${reason}`);
@@ -213,7 +198,7 @@ function verdictText(report: Report, width: number, paint: Paint): string {
 						...(disputed > 0 ? [`${disputed} disputed`] : []),
 					].join(", ");
 	lines.push(
-		`${coloured(report.verdict, paint.bold(WORDS[report.verdict]), paint)}  ${report.target.engine}: ${summary}`,
+		`${paintedVerdict(report.verdict, paint.bold(VERDICT_WORDS[report.verdict]), paint)}  ${report.target.engine}: ${summary}`,
 	);
 	return lines.join("\n");
 }

@@ -4,9 +4,10 @@ import { dirname, join } from "node:path";
 import { UsageError } from "../../drivers/engine/contract.ts";
 import { json } from "../../reports/json.ts";
 import { junit } from "../../reports/junit.ts";
-import type { Report } from "../../reports/model.ts";
+import type { Report, RunRecord } from "../../reports/model.ts";
 import { terminal } from "../../reports/terminal.ts";
-import { replaceFile } from "../explore/keep/reproducer-file.ts";
+import { RUNS, replaceFile, runRecordName } from "../explore/keep/reproducer-file.ts";
+import type { KeptFiles } from "../explore/keep/reproductions.ts";
 import { paintFor, widthOf } from "./terminal.ts";
 
 export interface PublishOptions {
@@ -36,8 +37,11 @@ export function makeReportDirectory(directory: string): void {
 	}
 }
 
-/** The report in every form, by name of the file. */
-export function filesOf(report: Report): [name: string, content: string][] {
+/** A file's name, and what is in it. */
+export type Named = readonly [name: string, content: string];
+
+/** The report in the forms that are made in no time, by name of the file. */
+export function filesOf(report: Report): Named[] {
 	return [
 		["report.json", json(report)],
 		["junit.xml", junit(report)],
@@ -46,17 +50,17 @@ export function filesOf(report: Report): [name: string, content: string][] {
 }
 
 /** Replaces the files in the directory, each at once. */
-export function writeFiles(directory: string, files: readonly (readonly [name: string, content: string])[]): void {
+export function writeFiles(directory: string, files: readonly Named[]): void {
 	for (const [name, content] of files) replaceFile(join(directory, name), content);
 }
 
-/** The report with the reproducer of each finding, by its id, as a path from the report's directory. */
-export function withReproducers(report: Report, reproducers: ReadonlyMap<string, string>): Report {
-	if (reproducers.size === 0) return report;
+/** The report with the files that were written about its findings, by their ids. */
+export function withReproducers(report: Report, kept: ReadonlyMap<string, Partial<KeptFiles>>): Report {
+	if (kept.size === 0) return report;
 	const findings = report.findings.map((finding) => {
-		const reproducer = reproducers.get(finding.id);
-		if (reproducer === undefined || finding.example === undefined) return finding;
-		return { ...finding, example: { ...finding.example, reproducer } };
+		const files = kept.get(finding.id);
+		if (files === undefined || finding.example === undefined) return finding;
+		return { ...finding, example: { ...finding.example, ...files } };
 	});
 	return { ...report, findings };
 }
@@ -66,24 +70,51 @@ export function withReproducers(report: Report, reproducers: ReadonlyMap<string,
  * @param reproducers files that are there already, by finding id, as paths from the directory.
  * @throws UsageError when the directory cannot be made.
  */
-export function writeReport(
+export async function writeReport(
 	directory: string,
 	report: Report,
 	silent: boolean,
-	reproducers: ReadonlyMap<string, string> = new Map(),
-): void {
+	reproducers: ReadonlyMap<string, Partial<KeptFiles>> = new Map(),
+): Promise<void> {
 	makeReportDirectory(directory);
 	const files = filesOf(report);
 	writeFiles(directory, files);
-	if (!silent) sayWritten(directory, namesOf(files, reproducers));
+	await writePage(directory, report);
+	if (!silent) sayWritten(directory, [PAGE, ...namesOf(files, reproducers)]);
 }
 
+/**
+ * Writes the report of one run in every form, and what there is to draw of it.
+ * @param recordOf what the run is to a finding that it shows, by the finding's id.
+ */
+export async function writeRunReport(
+	directory: string,
+	report: Report,
+	silent: boolean,
+	recordOf: (id: string) => Promise<RunRecord>,
+): Promise<void> {
+	makeReportDirectory(directory);
+	const files = new Map<string, Pick<KeptFiles, "run">>();
+	for (const { id, example } of report.findings) {
+		if (example === undefined) continue;
+		const run = `${RUNS}/${runRecordName(id)}`;
+		writeFiles(directory, [[run, JSON.stringify(await recordOf(id))]]);
+		files.set(id, { run });
+	}
+	await writeReport(directory, withReproducers(report, files), silent, files);
+}
+
+/** The report as a page, with the runs that lie in the directory already. Takes a second where there are hundreds. */
+export async function writePage(directory: string, report: Report): Promise<void> {
+	const { htmlOf } = await import("./render.ts");
+	writeFiles(directory, [[PAGE, await htmlOf(report, directory)]]);
+}
+
+export const PAGE = "report.html";
+
 /** The names to tell of what was written: each file of the report, and the directory of its reproducers. */
-export function namesOf(
-	files: readonly (readonly [name: string, content: string])[],
-	reproducers: ReadonlyMap<string, string>,
-): string[] {
-	const directories = [...reproducers.values()].map((file) => `${dirname(file)}/`);
+export function namesOf(files: readonly Named[], reproducers: ReadonlyMap<string, Partial<KeptFiles>>): string[] {
+	const directories = [...reproducers.values()].flatMap(Object.values).map((file: string) => `${dirname(file)}/`);
 	return [...files.map(([name]) => name), ...new Set(directories)];
 }
 
