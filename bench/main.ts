@@ -6,7 +6,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { NEWEST } from "../drivers/engine/rivet/engine.ts";
+import { actors } from "./actors.ts";
 import { cold } from "./cold.ts";
+import { commands } from "./commands.ts";
 import { crashes } from "./crashes.ts";
 import { growth } from "./growth.ts";
 import { memory } from "./memory.ts";
@@ -15,7 +17,7 @@ import type { Section } from "./section.ts";
 import { states } from "./states.ts";
 import { workers } from "./workers.ts";
 
-const SECTIONS: readonly Section[] = [crashes, overhead, states, cold, memory, workers, growth];
+const SECTIONS: readonly Section[] = [crashes, overhead, states, cold, memory, workers, growth, actors, commands];
 
 const EXIT_USAGE = 2;
 

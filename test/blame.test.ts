@@ -150,7 +150,7 @@ describe("a second process", () => {
 
 	async function compared(engine: string, seeds: readonly number[]) {
 		const explorer = await explorerOf({ engine });
-		doublecheck = new Doublecheck({ engine: explorer.target.engine, loader: LOADER });
+		doublecheck = new Doublecheck({ target: explorer.target.engine, loader: LOADER });
 		const runs = await inMacrotask(() =>
 			seeds.map((seed) => {
 				const { scenario, program } = explorer.draw(seed);
@@ -190,7 +190,7 @@ describe("a second process", () => {
 		const options = { from: 97, runs: 1, expectations: [], commandFor: String, commandForKnown: String };
 		for (const engine of [LEAKY, "rivet-2.3.19"]) {
 			const explorer = await explorerOf({ engine, programs: ["queue-loop"] });
-			const second = new Doublecheck({ engine: explorer.target.engine, loader: LOADER });
+			const second = new Doublecheck({ target: explorer.target.engine, loader: LOADER });
 			const result = await campaign(explorer, { ...options, doublecheck: second });
 			second.close();
 			if (engine === LEAKY) {

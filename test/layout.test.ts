@@ -69,13 +69,14 @@ describe.each([...ROOMS.keys()])("%s", (room) => {
 	});
 });
 
-test("every source of the project lives in a room, or is a test or a benchmark", () => {
+test("every source of the project lives in a room, or is a test, a benchmark or an example", () => {
 	const folders = readdirSync(ROOT, { withFileTypes: true })
-		.filter((entry) => entry.isDirectory() && !/^(\.|node_modules$)/.test(entry.name))
+		.filter((entry) => entry.isDirectory() && !/^(\.|(node_modules|dist)$)/.test(entry.name))
 		.flatMap(({ name }) => filesOf(name));
 	const homeless = folders.filter(
 		(file) =>
-			!/^(test|bench)\//.test(file) && ![...ROOMS.keys()].some((room) => file === room || file.startsWith(`${room}/`)),
+			!/^(test|bench|examples|docs\/api)\//.test(file) &&
+			![...ROOMS.keys()].some((room) => file === room || file.startsWith(`${room}/`)),
 	);
 	expect(homeless).toEqual([]);
 });

@@ -58,7 +58,8 @@ describe("the matrix", () => {
 		expect(printed).toMatch(/^ +2\.1\.3 +2\.3\.19$/m);
 		expect(printed).toMatch(/^ {2}upgrade +n\/a +pass$/m);
 		expect(printed).toMatch(/^runs +200 +200$/m);
-		expect(printed).toMatch(/2 versions on memory storage; runs 200; engine 2\.1\.3,2\.3\.19/);
+		expect(printed).toMatch(/2 versions on memory storage; runs 200;\s+engine 2\.1\.3,2\.3\.19/);
+		expect(printed).toMatch(/^made on \d{4}-\d\d-\d\d by Faultline /m);
 		expect(printed).toContain(
 			"pnpm sim matrix --runs 200 --engine '2.1.3,2.3.19' --program 'simple,fallback,queue-loop'",
 		);

@@ -53,7 +53,7 @@ describe("a plan drawn from a seed", () => {
 			if ("write" in fault) expect(fault.write).toBeLessThanOrEqual(EXTENT.writes);
 			else if ("event" in fault) expect(fault.event).toBeLessThanOrEqual(EXTENT.events);
 			else if ("alarm" in fault) expect(fault.alarm).toBeLessThanOrEqual(EXTENT.alarms);
-			else expect(fault.operation).toBeLessThanOrEqual(EXTENT.operations);
+			else if ("operation" in fault) expect(fault.operation).toBeLessThanOrEqual(EXTENT.operations);
 		}
 	});
 

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Encoder } from "cbor-x";
 import { reproduce, type Scenario, UsageError } from "faultline";
@@ -255,12 +255,12 @@ describe("pnpm sim replay", () => {
 	});
 
 	it("prints both sides of the first event that differs on another engine", async () => {
-		const { stdout } = await sim(["replay", NAMED, "--engine", "rivet-2.1.3", "--quiet"]);
+		// Named from the directory of the project: where a checkout lies must not decide where lines break.
+		const file = relative(ROOT, NAMED);
+		const { stdout } = await sim(["replay", file, "--engine", "rivet-2.1.3", "--quiet"]);
 		expect(stdout).toMatch(/on rivet-2\.1\.3/);
 		expect(stdout).toMatch(/event \d+ differs, in .*\n(.*\n)* {2}recorded .*\n(.*\n)* {2}now /);
-		expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual(
-			[`${NAMED}: race-message on rivet-2.1.3`].filter((line) => line.length > 80),
-		);
+		expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
 	});
 
 	it("exits 3 when the target cannot run it", async () => {

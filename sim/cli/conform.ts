@@ -27,6 +27,7 @@ import { boxSettings } from "./box-settings.ts";
 import { parseDuration, parseNames, parseRuns, parseSeed, quote } from "./options.ts";
 import { makeReportDirectory, sayWritten, writeFiles } from "./publish.ts";
 import { paintFor, widthOf } from "./terminal.ts";
+import { today } from "./today.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_USAGE = 2;
@@ -179,7 +180,7 @@ async function conform(named: readonly string[], options: Options): Promise<Conf
 		seconds: (performance.now() - startedAt) / 1_000,
 		all: options.all === true,
 	});
-	publish(report, options);
+	await publish(report, options);
 	return report;
 }
 
@@ -201,7 +202,7 @@ async function held(
 		plugged = await loadDriver(name, settings);
 	} catch (error) {
 		// A store that is not installed here, or not for this machine.
-		if (!(error instanceof UsageError) && BOX.has(name)) return failed("skip", oneLine(error));
+		if (BOX.has(name) && !(alone && error instanceof UsageError)) return failed("skip", oneLine(error));
 		if (alone || !(error instanceof UsageError)) throw error;
 		return failed("invalid", error.message);
 	}
@@ -244,7 +245,20 @@ function settingsOf(drivers: readonly string[], options: Options): ConformReport
 	};
 }
 
-function publish(report: ConformReport, options: Options): void {
+/** What makes the report again. */
+function commandOf({ all, property, from, runs }: Options, { drivers }: ConformReport["settings"]): string {
+	const names =
+		all === true
+			? " --all"
+			: ` ${[drivers]
+					.flat()
+					.map((name) => quote(String(name)))
+					.join(" ")}`;
+	const only = property === undefined ? "" : ` --property ${property.join(",")}`;
+	return `pnpm conform${names}${only}${from === 1 ? "" : ` --from ${from}`}${runs === undefined ? "" : ` --runs ${runs}`}`;
+}
+
+async function publish(report: ConformReport, options: Options): Promise<void> {
 	if (options.json === true) process.stdout.write(`${JSON.stringify(report, undefined, "\t")}\n`);
 	else {
 		const width = widthOf(process.stdout);
@@ -253,11 +267,21 @@ function publish(report: ConformReport, options: Options): void {
 		process.stdout.write(conformText(report, { width, paint, quiet: options.quiet === true }));
 	}
 	if (options.report === undefined) return;
+	// Loaded when asked for: only a page needs the bundler.
+	const [{ matrixPage }, { matrixMarkdown }, { matrixOfDrivers }, { pageAssets }] = await Promise.all([
+		import("../../reports/html/matrix-page.ts"),
+		import("../../reports/matrix.ts"),
+		import("../../reports/drivers.ts"),
+		import("./page-assets.ts"),
+	]);
+	const matrix = matrixOfDrivers(report, { command: commandOf(options, report.settings), made: today() });
 	const files = [
 		["report.json", `${JSON.stringify(report, undefined, "\t")}\n`],
 		["junit.xml", conformJunit(report)],
 		["report.txt", conformText(report)],
 		["report.md", conformMarkdown(report)],
+		["matrix.html", matrixPage(matrix, pageAssets())],
+		["matrix.md", matrixMarkdown(matrix)],
 	] as const;
 	writeFiles(options.report, files);
 	if (options.json !== true && options.quiet !== true) {

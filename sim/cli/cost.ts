@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { HostingMode } from "../../drivers/engine/host.ts";
 import { type Budgets, formatBudgets, parseBudgets } from "../../fixtures/costs/budgets.ts";
 import { costMarkdown, costText } from "../../reports/matrix.ts";
-import { SCHEMA_VERSION } from "../../reports/model.ts";
+import { type CostReport, SCHEMA_VERSION } from "../../reports/model.ts";
 import { replaceFile } from "../explore/keep/reproducer-file.ts";
 import { budgetsFrom, costs } from "../explore/matrix/costs.ts";
 import { explorerFrom } from "../explore/spec.ts";
@@ -40,7 +40,8 @@ export async function cost(options: CostOptions): Promise<0 | 1> {
 		budgets,
 		options.mode === undefined ? {} : { modes: [options.mode] },
 	);
-	const asJson = `${JSON.stringify({ schemaVersion: SCHEMA_VERSION, cost: result }, undefined, "\t")}\n`;
+	const report: CostReport = { schemaVersion: SCHEMA_VERSION, cost: result };
+	const asJson = `${JSON.stringify(report, undefined, "\t")}\n`;
 	if (options.json === true) process.stdout.write(asJson);
 	else if (options.quiet !== true) {
 		process.stdout.write(`${costText(result, { width: widthOf(process.stdout), paint: paintFor(process.stdout) })}\n`);

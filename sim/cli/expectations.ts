@@ -121,7 +121,8 @@ async function shrunk(
 	return smallest;
 }
 
-function entryText(entry: Expectation<Scenario>, affected: readonly string[], width: number): string {
+/** @param target options of the command line that name what it is about. */
+export function entryText(entry: Expectation, affected: readonly string[], width: number, target = ""): string {
 	const { reason, disputed, avoids } = entry;
 	const id = findingId(entry);
 	const notes = [
@@ -130,11 +131,11 @@ function entryText(entry: Expectation<Scenario>, affected: readonly string[], wi
 		...(affected.length === 0 ? [] : [`Affects ${affected.join(", ")}.`]),
 		...(avoids === undefined ? [] : [`Most seeds avoid: ${avoids.join(", ")}.`]),
 	];
-	return [id, ...notes.map((note) => wrap(note, width, "    ")), `    pnpm sim --known ${id}`].join("\n");
+	return [id, ...notes.map((note) => wrap(note, width, "    ")), `    pnpm sim --known ${id}${target}`].join("\n");
 }
 
 /** Says what is left to be written. A list is no answer as long as nobody said what the failures mean. */
-function completeness(list: readonly Expectation[], width: number): 0 | 1 {
+export function completeness(list: readonly Expectation[], width: number): 0 | 1 {
 	const open = unexplained(list).map(findingId);
 	if (open.length === 0) return 0;
 	const text = `The list is not complete: say what a user loses by ${open.join(", ")} (reason: ${TODO}).`;

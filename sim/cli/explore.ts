@@ -3,10 +3,11 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { UsageError } from "../../drivers/engine/contract.ts";
 import type { HostingMode } from "../../drivers/engine/host.ts";
-import { exitCodeOf, type Finding, type Report, SCHEMA_VERSION } from "../../reports/model.ts";
-import { count, plural, wrap } from "../../reports/text.ts";
+import { exitCodeOf, type Report, SCHEMA_VERSION } from "../../reports/model.ts";
+import { count, plural } from "../../reports/text.ts";
 import { PROPERTIES } from "../../suites/index.ts";
 import type { Target } from "../../suites/run.ts";
+import type { Scenario } from "../../suites/scenario.ts";
 import { type CampaignResult, campaign } from "../explore/campaign/campaign.ts";
 import { Doublecheck } from "../explore/campaign/doublecheck.ts";
 import type { Commands } from "../explore/campaign/result.ts";
@@ -20,7 +21,7 @@ import { planOptions } from "../explore/plan.ts";
 import { WIDENING } from "../explore/search/crashes.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { baselineOf } from "./baseline.ts";
-import { tellGithub } from "./github.ts";
+import { carryOut } from "./carry-out.ts";
 import {
 	avoidOption,
 	drawingOptions,
@@ -31,17 +32,7 @@ import {
 	quote,
 	type RunOptions,
 } from "./options.ts";
-import {
-	filesOf,
-	makeReportDirectory,
-	namesOf,
-	type PublishOptions,
-	printReport,
-	sayWritten,
-	withReproducers,
-	writeFiles,
-} from "./publish.ts";
-import { progressOf, widthOf } from "./terminal.ts";
+import { makeReportDirectory, type PublishOptions } from "./publish.ts";
 import { VERSION } from "./version.ts";
 
 export interface ExploreOptions extends RunOptions, PublishOptions {
@@ -68,8 +59,6 @@ export interface ExploreOptions extends RunOptions, PublishOptions {
 export const DEFAULT_RUNS = 15_000;
 /** On a real driver every operation takes real time. */
 const RUNS_ON_DRIVER = 500;
-/** Real milliseconds between two writings of the report while nothing new is found. */
-const WRITE_EVERY_MS = 10_000;
 
 /** Explores, writes the report where it was asked for, and returns it. */
 export async function explore(options: ExploreOptions): Promise<Report> {
@@ -101,16 +90,9 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 		);
 	}
 
-	const startedAt = performance.now();
-	const seconds = () => (performance.now() - startedAt) / 1_000;
 	const settings = settingsOf(options, runs, exploration);
 	const ownSettings = options.shard === undefined ? settings : { ...settings, shard: `${shard.i}/${shard.n}` };
-	const reportNow = (result: CampaignResult) => {
-		const report = reportOf(result, target, ownSettings, seconds());
-		const whole = options.corpus === undefined ? report : { ...report, corpus: result.tally.corpus };
-		return baseline === undefined ? whole : { ...whole, baseline: baseline.beside(whole) };
-	};
-	const shardFileOf = (result: CampaignResult): [string, string] => [
+	const shardFileOf = (result: CampaignResult, seconds: number): [string, string] => [
 		SHARD_FILE,
 		formatShard({
 			tool: VERSION,
@@ -118,7 +100,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 			driver: target.storage.name,
 			...{ settings, shard },
 			interrupted: result.interrupted,
-			seconds: Number(seconds().toFixed(3)),
+			seconds: Number(seconds.toFixed(3)),
 			expectations: {
 				digest: digestOf(expectations),
 				listed: expectations.map(({ scenario: _, ...entry }) => entry),
@@ -126,92 +108,39 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 			tally: result.tally,
 		}),
 	];
-	/** Puts everything found so far where a killed campaign leaves it. */
-	const store = async (found: CampaignResult, isWhole: boolean): Promise<{ report: Report; names: string[] }> => {
-		if (keeper === undefined) return { report: reportNow(found), names: [] };
-		const { result, files } = await keeper.keep(found);
-		if (keeper.failed) stopped.abort();
-		if (isWhole && result.verdict !== "invalid") keeper.removeStale();
-		const report = withReproducers(reportNow(result), files);
-		if (options.report === undefined) return { report, names: [] };
-		const forms = filesOf(report);
-		if (options.shard !== undefined) forms.push(shardFileOf(result));
-		writeFiles(options.report, forms);
-		return { report, names: namesOf(forms, files) };
-	};
-	let storing = Promise.resolve();
-	let waits = false;
-	/** Stores what there is once what is being stored is there. Whoever waits already stores the latest too. */
-	const storeSoon = (soFar: () => CampaignResult) => {
-		if (waits) return;
-		waits = true;
-		storing = storing.then(async () => {
-			waits = false;
-			await store(soFar(), false);
-		});
-		// What cannot be stored is said at the end, and there is no use in finding more.
-		storing.catch(() => stopped.abort());
-	};
-
-	const ends = exploration.kind === "random" && Number.isFinite(seeds);
-	const progress = progressOf(ends ? seeds : undefined, silent);
-	const stopped = new AbortController();
-	const stop = () => {
-		// A second ctrl-c ends the process at once, as ever.
-		process.off("SIGINT", stop);
-		process.off("SIGTERM", stop);
-		progress.announce("stopping, with what was found so far; ctrl-c again ends at once");
-		stopped.abort();
-	};
-	process.on("SIGINT", stop);
-	process.on("SIGTERM", stop);
-	let storedAt = startedAt;
 	const doublecheck =
-		options.doublecheck === true ? new Doublecheck({ engine: target.engine, loader: LOADER }) : undefined;
-	let stored: Awaited<ReturnType<typeof store>>;
+		options.doublecheck === true ? new Doublecheck({ target: target.engine, loader: LOADER }) : undefined;
 	try {
-		const result = await campaign(explorer, {
-			from: options.from,
-			...{ runs, shard, exploration },
-			...(options.for === undefined ? {} : { forMs: options.for }),
-			...(options.driver === undefined ? { workers: { count: options.workers ?? availableParallelism(), spec } } : {}),
-			expectations,
-			...(baseline === undefined ? {} : { baseline: baseline.known }),
-			...(keeper?.corpus === undefined ? {} : { corpus: keeper.corpus }),
-			signal: stopped.signal,
-			...(doublecheck === undefined ? {} : { doublecheck }),
-			onProgress: (done, findings, left) =>
-				progress.update(done, `${findings} new${left > 0 ? `, ${count(left)} to go` : ""}`),
-			onPart: (news, soFar) => {
-				for (const finding of news) progress.announce(announcement(finding));
-				const now = performance.now();
-				if (news.length === 0 && now - storedAt < WRITE_EVERY_MS) return;
-				storedAt = now;
-				storeSoon(soFar);
+		return await carryOut({
+			options,
+			total: exploration.kind === "random" && Number.isFinite(seeds) ? seeds : undefined,
+			keeper,
+			files: (result, seconds) => (options.shard === undefined ? [] : [shardFileOf(result, seconds)]),
+			report: (result, seconds) => {
+				const report = reportOf(result, target, ownSettings, seconds);
+				const whole = options.corpus === undefined ? report : { ...report, corpus: result.tally.corpus };
+				return baseline === undefined ? whole : { ...whole, baseline: baseline.beside(whole) };
 			},
-			...commands(options, searched),
-			commandForFile: (file) => replayCommand(file, keeper?.corpus?.kept.get(file)?.engine, target.engine.name),
+			campaign: (hooks) =>
+				campaign(explorer, {
+					from: options.from,
+					...{ runs, shard, exploration },
+					...(options.for === undefined ? {} : { forMs: options.for }),
+					...(options.driver === undefined
+						? { workers: { count: options.workers ?? availableParallelism(), spec } }
+						: {}),
+					expectations,
+					...(baseline === undefined ? {} : { baseline: baseline.known }),
+					...(keeper?.corpus === undefined ? {} : { corpus: keeper.corpus }),
+					...(doublecheck === undefined ? {} : { doublecheck }),
+					...hooks,
+					...commands(options, searched),
+					commandForFile: (file) => replayCommand(file, keeper?.corpus?.kept.get(file)?.engine, target.engine.name),
+				}),
 		});
-		try {
-			await storing;
-			stored = await store(result, !result.interrupted);
-		} catch (error) {
-			// What was found is not lost with what cannot be written.
-			progress.stop();
-			printReport(reportNow(result), options);
-			throw error;
-		}
 	} finally {
 		doublecheck?.close();
-		progress.stop();
-		process.off("SIGINT", stop);
-		process.off("SIGTERM", stop);
 	}
-	const { report, names } = stored;
-	printReport(report, options);
-	if (options.report !== undefined && !silent) sayWritten(options.report, names);
-	if (options.github === true) tellGithub(report, options);
-	return report;
 }
 
 /** The shapes that the seed of a search does without; absent when nothing is avoided, or no seed is searched. */
@@ -237,18 +166,6 @@ function replayCommand(file: string, recorded: string | undefined, engine: strin
 	return `pnpm sim replay ${quote(file)}${other}`;
 }
 
-/** A new finding as it is told the moment it is there. */
-function announcement({ id, example }: Finding): string {
-	const width = widthOf(process.stderr);
-	const lines = [`new: ${id}`];
-	if (example !== undefined) {
-		const { program, message, command } = example;
-		const [line = "", ...more] = wrap(`${program}: ${message}`, width - 1, "     ").split("\n");
-		lines.push(more.length === 0 ? line : `${line}…`, `     ${command}`);
-	}
-	return lines.join("\n");
-}
-
 /** The engine as a shard has to know it again: a local build by what its file holds. */
 function identityOf({ name, version }: Target["engine"]): { name: string; version: string; digest?: string } {
 	return version === "local" ? { name, version, digest: digestOf(readFileSync(name, "utf8")) } : { name, version };
@@ -267,7 +184,7 @@ export function commands(
 		commandFor: (seed, avoided) => `pnpm sim --seed ${seed}${drawing}${avoidOption(avoided, options)}`,
 		commandForKnown: (id) => `pnpm sim --known ${id}${engineOption(options)}`,
 		commandForFile: (file) => `pnpm sim replay ${quote(file)}`,
-		commandForScenario: (scenario) =>
+		commandForScenario: (scenario: Scenario) =>
 			scenario.seed === REFERENCE_SEED
 				? `pnpm sim${planOptions(scenario)}${engineOption(options)}`
 				: `pnpm sim${planOptions(scenario, drawing + avoidOption(searched?.avoided, options))}`,

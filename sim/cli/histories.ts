@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { UsageError } from "../../drivers/engine/contract.ts";
 import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
+import { type HistoriesReport, SCHEMA_VERSION } from "../../reports/model.ts";
 import { count, plural, wrap } from "../../reports/text.ts";
 import { replaceFile } from "../explore/keep/reproducer-file.ts";
 import {
@@ -74,9 +75,9 @@ export async function histories(options: HistoriesOptions): Promise<0 | 1> {
 		throw new UsageError("No histories are recorded; record them by: pnpm sim histories --update");
 	const failed = results.some(({ failures }) => failures.length > 0);
 	if (options.json === true) {
-		process.stdout.write(
-			`${JSON.stringify({ engine: explorer.target.engine.name, histories: results }, undefined, "\t")}\n`,
-		);
+		const { name: engine } = explorer.target.engine;
+		const report: HistoriesReport = { schemaVersion: SCHEMA_VERSION, engine, histories: results };
+		process.stdout.write(`${JSON.stringify(report, undefined, "\t")}\n`);
 		return failed ? 1 : 0;
 	}
 	const paint = paintFor(process.stdout);

@@ -1,17 +1,26 @@
 /** `pnpm sim list`: what can be chosen. */
+import { ACTORS } from "../../drivers/actor/load.ts";
 import { REFERENCE } from "../../drivers/engine/load.ts";
 import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
+import { RUNNERS, SERVERS } from "../../drivers/runner/load.ts";
 import { BOX } from "../../drivers/storage/box/index.ts";
 import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
+import { ACTOR_PROGRAMS } from "../../fixtures/actors/index.ts";
+import { COMMAND_PROGRAMS } from "../../fixtures/commands/index.ts";
 import { SHAPE_NAMES, shapeOf } from "../../fixtures/generators/shapes.ts";
 import { CATCHES } from "../../fixtures/mutants/catches.ts";
 import { DRIVER_MUTANTS } from "../../fixtures/mutants/storage-drivers/index.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
 import { wrap } from "../../reports/text.ts";
+import { ACTOR_PROPERTIES } from "../../suites/actor/index.ts";
+import { COMMAND_PROPERTIES } from "../../suites/commands/index.ts";
 import { COMPARISONS, PROPERTIES, SUITES } from "../../suites/index.ts";
 import { DRIVER_PROPERTIES } from "../../suites/storage-driver/index.ts";
+import { ACTOR_HUNTS } from "../explore/actors/mutants.ts";
+import { COMMAND_HUNTS } from "../explore/commands/mutants.ts";
 import { FAULT_KINDS, FAULT_MEANINGS, USUAL_FAULTS } from "../explore/draw.ts";
 import { ALL_MUTANTS } from "../explore/gate/deviations.ts";
+import type { SubjectHunt } from "../explore/subject/gate.ts";
 
 /** Everything there is to choose from, as data. */
 export function listing() {
@@ -36,7 +45,31 @@ export function listing() {
 			killedBy: [...new Set(CATCHES.filter(({ mutant }) => mutant === name).map(({ property }) => property))],
 		})),
 		driverMutants: DRIVER_MUTANTS.map(({ name, summary }) => ({ name, summary })),
+		actors: ACTORS.map((name) => ({ name })),
+		actorPrograms: ACTOR_PROGRAMS.map(({ name, summary }) => ({ name, summary })),
+		actorProperties: ACTOR_PROPERTIES.map(described),
+		actorMutants: ACTOR_HUNTS.map(mutantOf),
+		runners: RUNNERS.map((name) => ({ name })),
+		servers: SERVERS.map((name) => ({ name })),
+		commandPrograms: COMMAND_PROGRAMS.map(({ name, summary }) => ({ name, summary })),
+		commandProperties: COMMAND_PROPERTIES.map(described),
+		runnerMutants: COMMAND_HUNTS.map(mutantOf),
 	};
+}
+
+function described({ id, claim, source, mutants }: Described): Described {
+	return { id, claim, source, mutants };
+}
+
+interface Described {
+	readonly id: string;
+	readonly claim: string;
+	readonly source: string;
+	readonly mutants: readonly string[];
+}
+
+function mutantOf({ mutant, summary, property }: SubjectHunt) {
+	return { name: mutant, summary, killedBy: [property] };
 }
 
 export function listText(width: number): string {
@@ -52,6 +85,7 @@ export function listText(width: number): string {
 		shapes,
 		mutants,
 		driverMutants,
+		...subjects
 	} = listing();
 	const section = (title: string, rows: readonly (readonly [string, string])[]) => {
 		const column = Math.max(...rows.map(([name]) => name.length)) + 4;
@@ -110,7 +144,45 @@ export function listText(width: number): string {
 			"mutants of storage drivers",
 			driverMutants.map(({ name, summary }) => [name, summary] as const),
 		),
+		section(
+			"actor runtimes, for --actor",
+			subjects.actors.map(({ name }) => [name, name === REFERENCE ? "the executable specification" : ""] as const),
+		),
+		section("programs of actors", subjects.actorPrograms.map(summarised)),
+		section("properties of actors", subjects.actorProperties.map(claimed)),
+		section("mutants of actors", subjects.actorMutants.map(killed)),
+		section(
+			"runners, for --runner",
+			subjects.runners.map(({ name }) => [name, name === REFERENCE ? "meets every duty" : ""] as const),
+		),
+		section(
+			"servers, for --server",
+			subjects.servers.map(
+				({ name }) =>
+					[
+						name,
+						name === REFERENCE ? "meets every duty" : "a model of the published server, its weaknesses included",
+					] as const,
+			),
+		),
+		section("programs of runners", subjects.commandPrograms.map(summarised)),
+		section("properties of runners and servers", subjects.commandProperties.map(claimed)),
+		section("mutants of runners and servers", subjects.runnerMutants.map(killed)),
 	].join("\n\n")}\n`;
+}
+
+type Row = readonly [name: string, text: string];
+
+function summarised({ name, summary }: { readonly name: string; readonly summary: string }): Row {
+	return [name, summary];
+}
+
+function claimed({ id, claim }: Described): Row {
+	return [id, claim];
+}
+
+function killed({ name, summary, killedBy }: ReturnType<typeof mutantOf>): Row {
+	return [name, `${summary} (${killedBy.join(", ")})`];
 }
 
 function row(name: string, text: string, column: number, width: number): string {

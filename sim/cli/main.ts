@@ -4,6 +4,7 @@ import { UsageError } from "../../drivers/engine/contract.ts";
 import { NEWEST } from "../../drivers/engine/rivet/engine.ts";
 import { ExpectationError } from "../../fixtures/expectations/expectations.ts";
 import { USUAL_FAULTS } from "../explore/draw.ts";
+import { SUBJECT_REPRODUCER_EXTENSION } from "../explore/keep/reproducer-file.ts";
 import { HarnessError } from "../world/harness-error.ts";
 import { expectations } from "./expectations.ts";
 import { DEFAULT_RUNS, explore } from "./explore.ts";
@@ -22,16 +23,29 @@ import {
 	parseWorkers,
 } from "./options.ts";
 import { show } from "./show.ts";
+import type { ExploreSubjectOptions } from "./subject/explore.ts";
+import type { ShowSubjectOptions } from "./subject/show.ts";
 import { widthOf } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_USAGE = 2;
 const EXIT_INVALID = 3;
 
+function isAboutSubject({
+	actor,
+	runner,
+	server,
+}: { readonly [name in "actor" | "runner" | "server"]?: string }): boolean {
+	return actor !== undefined || runner !== undefined || server !== undefined;
+}
+
 function withTarget(command: Command): Command {
 	return command
 		.option("--engine <name|path>", 'a published engine, "reference", or the built entry of your own', NEWEST)
 		.option("--driver <name|path>", "a real storage driver, in place of the world's own disk")
+		.option("--actor <name>", "an actor runtime, in place of a workflow engine")
+		.option("--runner <name>", "a runner of actors and its server, in place of a workflow engine")
+		.option("--server <name>", "the server that the runner talks to")
 		.option("--program <names>", "only these programs, with commas between", parseNames)
 		.option("--suite <names>", "only the properties of these suites", parseNames)
 		.option("--property <ids>", "only these properties", parseNames)
@@ -64,6 +78,7 @@ const program = withTarget(new Command("pnpm sim"))
 	.option("--depth <n>", "crashes one after the other, or departures from the usual order (default: 2)", parseDepth)
 	.addOption(new Option("--mode <mode>", "host in this way only").choices(["live", "yield"]))
 	.option("--plan <faults>", 'show one program under these faults: "crash after durable write 4"')
+	.option("--way <n>", "with --plan and an actor or a runner: host in that way", parseDepth)
 	.option("--order <places>", "show one program in this order of what is pending", parseOrder)
 	.option("--workers <n>", "threads to explore with (default: one a core)", parseWorkers)
 	.option("--shard <i/n>", "only the seeds of shard i of n; merge joins them", parseShard)
@@ -95,6 +110,9 @@ Examples:
   pnpm sim compare rivet-2.3.18 rivet-2.3.19         what the second breaks
   pnpm sim differ --against rivet-2.2.1   what comes out otherwise, and why
   pnpm sim matrix                         every property on every version
+  pnpm sim --actor reference              the executable specification of actors
+  pnpm sim --actor rivetkit-2.2.1 --seed 7           one run of a published one
+  pnpm sim --runner 2.2.1                 commands and events over cut connections
   pnpm sim list                           engines, suites, properties, programs
 
 Exit code: 0 everything held or failed as listed; 1 something new failed, or
@@ -103,6 +121,10 @@ something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 	.action(async (options, command) => {
 		if (options.compare !== undefined) {
 			await runCompare(options.compare, command);
+			return;
+		}
+		if (isAboutSubject(options)) {
+			process.exitCode = (await subject(options)).exitCode;
 			return;
 		}
 		// With a plan or an order a seed gives the rest of the scenario; a search takes it whole.
@@ -152,7 +174,11 @@ program
 	.description("the known failures of an engine; --update brings the list up to date")
 	.option("--update", "explore, drop what is fixed, add what is new")
 	.action(async (_options, command) => {
-		process.exitCode = await expectations(command.optsWithGlobals());
+		const options = command.optsWithGlobals();
+		if (isAboutSubject(options)) {
+			const { subjectExpectations } = await import("./subject/expectations.ts");
+			process.exitCode = await subjectExpectations(options);
+		} else process.exitCode = await expectations(options);
 	});
 
 program
@@ -165,10 +191,38 @@ program
 	});
 
 program
+	.command("published")
+	.description("makes the tables in reports/published/ anew: every property on every version, driver, actor and runner")
+	.option("--only <tables>", "of versions, drivers, actors, runners", parseNames)
+	.option("--out <dir>", "write them there instead")
+	.action(async (_options, command) => {
+		const { published } = await import("./published.ts");
+		await published(command.optsWithGlobals());
+	});
+
+program
+	.command("render")
+	.argument("<dir>", "directory with a report.json")
+	.description("a report in other forms, without running anything; every form when none is named")
+	.option("--html", "a page to look at, with runs to go through")
+	.option("--junit", "JUnit XML")
+	.option("--markdown", "Markdown")
+	.option("--text", "plain text")
+	.action(async (directory, _options, command) => {
+		const { render } = await import("./render.ts");
+		await render(directory, command.optsWithGlobals());
+	});
+
+program
 	.command("replay")
 	.description("a reproducer again: does it still fail?")
 	.argument("<file>", "what --save or --report wrote")
 	.action(async (file, _options, command) => {
+		if (file.endsWith(SUBJECT_REPRODUCER_EXTENSION)) {
+			const { replaySubject } = await import("./subject/replay.ts");
+			process.exitCode = (await replaySubject(file, ownOptions(command))).exitCode;
+			return;
+		}
 		const { replay } = await import("./replay.ts");
 		process.exitCode = (await replay(file, ownOptions(command))).exitCode;
 	});
@@ -198,11 +252,19 @@ program
 
 program
 	.command("matrix")
-	.description("every property on every version (--engine A,B names some), and every upgrade")
+	.description(
+		"every property on every version (--engine A,B names some), and every upgrade; or on every --actor, --runner",
+	)
 	.option("--no-upgrades", "leave out the histories that go on under another version")
 	.option("--no-mutants", "leave out the hunts for mutants")
 	.option("--downgrades", "let them go on under older versions too; told, not judged")
 	.action(async (_options, command) => {
+		const all = command.optsWithGlobals();
+		if (isAboutSubject(all)) {
+			const { subjectMatrix } = await import("./subject/matrix.ts");
+			process.exitCode = (await subjectMatrix(all)).exitCode;
+			return;
+		}
 		const { matrix } = await import("./matrix.ts");
 		const options = versionOptions(command);
 		const tables = { upgrades: options.upgrades !== false, mutants: options.mutants !== false };
@@ -224,6 +286,12 @@ program
 	.option("--mutant <names>", "only these mutants", parseNames)
 	.option("--update", "record in how many seeds they were killed")
 	.action(async (_options, command) => {
+		const all = command.optsWithGlobals();
+		if (isAboutSubject(all)) {
+			const { subjectMutants } = await import("./subject/mutants.ts");
+			process.exitCode = (await subjectMutants(ownOptions(command))).exitCode;
+			return;
+		}
 		const { mutants } = await import("./mutants.ts");
 		process.exitCode = (await mutants(ownOptions(command))).exitCode;
 	});
@@ -262,6 +330,23 @@ program
 	.description("what <after> breaks, fixes and costs against <before>")
 	.action(async (before, after, _options, command) => await runCompare([before, after], command));
 
+/** Explores, or shows one run of, an actor runtime or a runner. */
+async function subject(
+	options: ExploreSubjectOptions & ShowSubjectOptions,
+): Promise<{ readonly exitCode: 0 | 1 | 2 | 3 }> {
+	const single = ["known", "plan", "seed"].find((name) => Reflect.get(options, name) !== undefined);
+	const isShown = single !== undefined && (single !== "seed" || options.explore === "random");
+	const many = ["runs", "for", "baseline", "github"].find((name) => Reflect.get(options, name) !== undefined);
+	if (isShown && many !== undefined) {
+		throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);
+	}
+	if (!isShown && options.save !== undefined) {
+		throw new UsageError("--save keeps one run; say which: --seed N --save FILE");
+	}
+	if (isShown) return (await import("./subject/show.ts")).showSubject(options);
+	return (await import("./subject/explore.ts")).exploreSubject(options);
+}
+
 async function runCompare(names: readonly string[], command: Command): Promise<void> {
 	const { compareCommand } = await import("./compare.ts");
 	if (command.getOptionValueSourceWithGlobals("engine") !== "default") {
@@ -277,6 +362,16 @@ program
 	.action(async (driver, _options, command) => {
 		const { kills } = await import("./kills.ts");
 		process.exitCode = (await kills(driver, command.optsWithGlobals())).exitCode;
+	});
+
+program
+	.command("real-server")
+	.description("the published server of runners in conversations, cut at every frame, beside what is on record of it")
+	.option("--conversation <names>", "only these conversations", parseNames)
+	.option("--update", "put on record what it does")
+	.action(async (_options, command) => {
+		const { realServer } = await import("./real-server.ts");
+		process.exitCode = await realServer(command.optsWithGlobals());
 	});
 
 program

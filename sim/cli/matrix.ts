@@ -12,6 +12,7 @@ import {
 	type MatrixVersion,
 	type MutantsResult,
 	SCHEMA_VERSION,
+	type UpgradeReport,
 	type UpgradeResult,
 } from "../../reports/model.ts";
 import { story } from "../../reports/story.ts";
@@ -32,6 +33,7 @@ import { drawingOptions, loadExpectations, prepare, quote, type RunOptions } fro
 import { makeReportDirectory, sayWritten, writeFiles } from "./publish.ts";
 import { stoppable } from "./stoppable.ts";
 import { paintFor, widthOf } from "./terminal.ts";
+import { today } from "./today.ts";
 import { VERSION } from "./version.ts";
 
 export interface MatrixOptions extends Omit<RunOptions, "engine"> {
@@ -157,6 +159,7 @@ export async function matrix(options: MatrixOptions): Promise<MatrixReport> {
 	const report: MatrixReport = {
 		schemaVersion: SCHEMA_VERSION,
 		tool: { name: "faultline", version: VERSION },
+		made: today(),
 		settings: settingsOf(options),
 		command: commandOf(options),
 		driver: first.target.storage.name,
@@ -168,18 +171,29 @@ export async function matrix(options: MatrixOptions): Promise<MatrixReport> {
 		...comparisons,
 		seconds: Number(((performance.now() - startedAt) / 1_000).toFixed(3)),
 	};
-	publish(report, options, silent);
+	await publishMatrix(report, options, silent);
 	return report;
 }
 
-function publish(report: MatrixReport, options: MatrixOptions, silent: boolean): void {
+/** Prints the table, and writes it where that was asked for. */
+export async function publishMatrix(
+	report: MatrixReport,
+	options: Pick<MatrixOptions, "json" | "report">,
+	silent: boolean,
+): Promise<void> {
 	const asJson = `${JSON.stringify(report, undefined, "\t")}\n`;
 	if (options.json === true) process.stdout.write(asJson);
 	else {
 		process.stdout.write(matrixText(report, { width: widthOf(process.stdout), paint: paintFor(process.stdout) }));
 	}
 	if (options.report === undefined) return;
+	// Loaded when asked for: only a page needs the bundler.
+	const [{ matrixPage }, { pageAssets }] = await Promise.all([
+		import("../../reports/html/matrix-page.ts"),
+		import("./page-assets.ts"),
+	]);
 	const files: [string, string][] = [
+		["matrix.html", matrixPage(report, pageAssets())],
 		["matrix.md", matrixMarkdown(report)],
 		["matrix.json", asJson],
 		["matrix.txt", matrixText(report)],
@@ -224,9 +238,10 @@ export async function upgrade(options: UpgradeOptions): Promise<0 | 1 | 3> {
 		});
 	});
 	if (result === undefined) throw new Error("The table of upgrades was not made.");
+	const report: UpgradeReport = { schemaVersion: SCHEMA_VERSION, upgrades: result };
 	process.stdout.write(
 		options.json === true
-			? `${JSON.stringify({ schemaVersion: SCHEMA_VERSION, upgrades: result }, undefined, "\t")}\n`
+			? `${JSON.stringify(report, undefined, "\t")}\n`
 			: `${upgradesText(result, { width: widthOf(process.stdout), paint: paintFor(process.stdout) })}\n`,
 	);
 	if (result.problems.length > 0) {

@@ -6,6 +6,7 @@ import { PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
 import type { Report } from "../../reports/model.ts";
 import { type CampaignResult, resultOf } from "../explore/campaign/result.ts";
 import { joinShards, parseShardFile, reach, SHARD_FILE, type ShardRecord } from "../explore/campaign/shard-file.ts";
+import type { KeptFiles } from "../explore/keep/reproductions.ts";
 import type { FaultKind } from "../world/faults.ts";
 import { baselineOf } from "./baseline.ts";
 import { commands, reportOf } from "./explore.ts";
@@ -61,7 +62,7 @@ export async function merge(directories: readonly string[], options: MergeOption
 		baseline === undefined ? reproducible : { ...reproducible, baseline: baseline.beside(reproducible) };
 	printReport(report, options);
 	const silent = options.json === true || options.quiet === true;
-	if (options.report !== undefined) writeReport(options.report, report, silent, files);
+	if (options.report !== undefined) await writeReport(options.report, report, silent, files);
 	if (options.github === true) tellGithub(report, options);
 	return report;
 }
@@ -71,7 +72,7 @@ async function reproducersOf(
 	result: CampaignResult,
 	drawing: Pick<RunOptions, "engine" | "program">,
 	report: string | undefined,
-): Promise<{ result: CampaignResult; files: ReadonlyMap<string, string> }> {
+): Promise<{ result: CampaignResult; files: ReadonlyMap<string, KeptFiles> }> {
 	if (report === undefined || !PUBLISHED.includes(drawing.engine)) return { result, files: new Map() };
 	makeReportDirectory(report);
 	const { explorer } = await prepare({ ...drawing, property: Object.keys(result.tally.checked) });

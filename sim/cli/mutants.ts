@@ -74,7 +74,7 @@ export async function mutants(options: MutantsOptions): Promise<MutantsReport> {
 		...{ verdict, exitCode: exitCodeOf(verdict), mutants: result },
 		seconds: Number(((performance.now() - startedAt) / 1_000).toFixed(3)),
 	};
-	publish(report, options);
+	publishMutants(report, options);
 	if (options.update === true && !silent) process.stdout.write(updateText(kills, results));
 	return report;
 }
@@ -147,7 +147,11 @@ function asRecorded(result: MutantResult, kills: readonly Kill[]): MutantResult 
 	return { ...rest, recorded, verdict: "pass" };
 }
 
-function publish(report: MutantsReport, options: MutantsOptions): void {
+/** Prints the table, and writes it where that was asked for. */
+export function publishMutants(
+	report: MutantsReport,
+	options: Pick<MutantsOptions, "json" | "quiet" | "report">,
+): void {
 	const asJson = `${JSON.stringify(report, undefined, "\t")}\n`;
 	const silent = options.quiet === true || options.json === true;
 	if (options.json === true) process.stdout.write(asJson);

@@ -18,7 +18,7 @@ import { HarnessError } from "../world/harness-error.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { reportOf } from "./explore.ts";
 import { loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
-import { writeReport } from "./publish.ts";
+import { writeRunReport } from "./publish.ts";
 import { hanging, tellRun } from "./show.ts";
 import { paintFor, widthOf } from "./terminal.ts";
 
@@ -80,7 +80,13 @@ export async function replay(file: string, options: ReplayOptions): Promise<Repo
 		process.stdout.write(`\n${replayText(reproducer, found, explorer, paint, width)}\n`);
 	}
 	const silent = options.json === true || options.quiet === true;
-	if (options.report !== undefined) writeReport(options.report, report, silent);
+	if (options.report !== undefined) {
+		// Loaded when asked for: a run is told without it.
+		const { runRecordOf } = await import("../explore/keep/run-record.ts");
+		await writeRunReport(options.report, report, silent, (id) =>
+			inMacrotask(() => runRecordOf(explorer, id, judgement)),
+		);
+	}
 	return report;
 }
 

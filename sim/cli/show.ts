@@ -6,6 +6,7 @@ import { json } from "../../reports/json.ts";
 import { findingId, type Report } from "../../reports/model.ts";
 import { story } from "../../reports/story.ts";
 import { type Paint, plural, time, wrap } from "../../reports/text.ts";
+import type { Run } from "../../suites/run.ts";
 import type { Scenario } from "../../suites/scenario.ts";
 import { describeDifference } from "../explore/blame.ts";
 import { type CampaignResult, conditionsOf, judgeOne, judgeOneOn } from "../explore/campaign/campaign.ts";
@@ -18,7 +19,7 @@ import { describeFault, type Fault } from "../world/faults.ts";
 import { inMacrotask } from "../world/interpose.ts";
 import { commands, reportOf } from "./explore.ts";
 import { LOADER, loadExpectations, prepare, type RunOptions } from "./options.ts";
-import { writeReport } from "./publish.ts";
+import { writeRunReport } from "./publish.ts";
 import { paintFor, widthOf } from "./terminal.ts";
 
 type JudgedRun = ReturnType<typeof judgeOne>;
@@ -91,8 +92,13 @@ export async function show(options: ShowOptions): Promise<Report> {
 		process.stdout.write(tellRun({ title, explorer, judgement, report }, options));
 		if (shown !== undefined) process.stdout.write(`saved ${idOf(shown)}: ${options.save}\n`);
 	}
-	if (options.report !== undefined)
-		writeReport(options.report, report, options.json === true || options.quiet === true);
+	if (options.report !== undefined) {
+		// Loaded when asked for: a run is told without it.
+		const { runRecordOf } = await import("../explore/keep/run-record.ts");
+		await writeRunReport(options.report, report, options.json === true || options.quiet === true, (id) =>
+			inMacrotask(() => runRecordOf(explorer, id, judgement)),
+		);
+	}
 	return report;
 }
 
@@ -111,7 +117,7 @@ function shownFirst({ result, judgement }: JudgedRun, options: ShowOptions): Sho
 /** The result, `invalid` when another process makes another history of the same run. */
 async function doublechecked({ result, judgement }: JudgedRun): Promise<CampaignResult> {
 	const { run } = judgement;
-	const doublecheck = new Doublecheck({ engine: run.target.engine, loader: LOADER });
+	const doublecheck = new Doublecheck({ target: run.target.engine, loader: LOADER });
 	try {
 		const difference = await doublecheck.compare(run.scenario, run.history);
 		if (difference === undefined) return result;
@@ -186,7 +192,7 @@ export function tellRun(
 	const width = widthOf(process.stdout);
 	const { program, scenario } = run;
 	const lines = [
-		paint.bold(`${title}: ${program.name} on ${explorer.target.engine.name}`),
+		paint.bold(wrap(`${title}: ${program.name} on ${explorer.target.engine.name}`, width, "  ", "")),
 		wrap(program.summary, width, "  "),
 		wrap(conditionsOf(scenario, run.fired).join("; "), width, "  "),
 	];
@@ -206,6 +212,8 @@ export function tellRun(
 			}),
 		);
 	}
+	const stuck = stuckText(run);
+	if (stuck !== undefined) lines.push("", paint.yellow(wrap(stuck, width, "  ", "")));
 	lines.push("", ...verdictLines(report, paint, width));
 	if (options.doublecheck === true && report.problems.length === 0) {
 		lines.push(wrap("made again in another process, time zone, locale and directory: equal to the byte", width, ""));
@@ -217,7 +225,15 @@ export function tellRun(
 	return `${lines.join("\n")}\n`;
 }
 
-function verdictLines(report: Report, paint: Paint, width: number): string[] {
+/** Of a run that came to no end: what each of its processes waits for. */
+function stuckText({ outcome, endMs, events }: Run): string | undefined {
+	if (outcome.status !== "hung" && outcome.status !== "unfinished") return undefined;
+	const waits = outcome.waits.map((one) => `waits: ${one}`).join("; ") || "no process waits for anything";
+	if (outcome.status === "hung") return `Nothing is left to happen, and it has not ended; ${waits}`;
+	return `Stopped after ${outcome.limit === "time" ? time(endMs) : plural(events, "event")}; ${waits}`;
+}
+
+export function verdictLines(report: Report, paint: Paint, width: number): string[] {
 	const findings = report.findings.flatMap(({ verdict, id, reason, disputed, example }) => [
 		`${verdict === "fail" ? paint.red("FAIL ") : paint.yellow(verdict)} ${paint.bold(id)}`,
 		wrap(example?.message ?? "", width, "      "),

@@ -13,7 +13,7 @@ import { DEFAULT_BUDGET, describeShrink, type Failure, shrink } from "../explore
 import { inMacrotask } from "../world/interpose.ts";
 import { reportOf } from "./explore.ts";
 import { loadExpectations, prepare, quote } from "./options.ts";
-import { writeReport } from "./publish.ts";
+import { writeRunReport } from "./publish.ts";
 import { explorerFor, refuse } from "./replay.ts";
 import { choose, type ShowOptions, tellRun } from "./show.ts";
 import { progressOf } from "./terminal.ts";
@@ -92,7 +92,13 @@ export async function shrinkCommand(file: string | undefined, options: ShrinkOpt
 			`\n${describeShrink(shrunk.original, judgement)}\n${count(shrunk.runs)} runs in ${seconds.toFixed(1)} s; ${ended}\nwritten: ${out}\n`,
 		);
 	}
-	if (options.report !== undefined) writeReport(options.report, report, silent);
+	if (options.report !== undefined) {
+		// Loaded when asked for: a run is told without it.
+		const { runRecordOf } = await import("../explore/keep/run-record.ts");
+		await writeRunReport(options.report, report, silent, (id) =>
+			inMacrotask(() => runRecordOf(explorer, id, judgement)),
+		);
+	}
 	return report;
 }
 
