@@ -97,13 +97,16 @@ class WorldTransaction implements Transaction {
 		});
 		let took = false;
 		const before = disk.onApplied;
-		// At the very instant: whoever dies of the write may have others take place behind it.
-		disk.onApplied = () => {
+		// A constant: a function that is written right where it is assigned to a property is taken for one that stays, and keeps
+		// all that it can see alive until all memory is looked through.
+		const onApplied = () => {
 			took = true;
 			// What was on its way when its process died may take place after that.
 			const teller = process.alive ? process : this.#world.outside;
 			for (const { kind, data } of this.#notes) this.#world.note(kind, data, teller);
 		};
+		// At the very instant: whoever dies of the write may have others take place behind it.
+		disk.onApplied = onApplied;
 		const survived = disk.commit(process, what, mutations, { owned: true, legal: NO_FAULTS });
 		disk.onApplied = before;
 		if (!survived) return;

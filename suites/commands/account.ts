@@ -46,7 +46,7 @@ export interface ConnectionFact {
 	readonly version: number;
 	readonly frames: FrameFact[];
 	/** When each end learned that it is over. */
-	readonly over: Partial<Record<ConnectionEnd, Moment & { readonly code: number; readonly reason: string }>>;
+	readonly over: Record<ConnectionEnd, (Moment & { readonly code: number; readonly reason: string }) | undefined>;
 	/** When the client was greeted with Init, and as whom. */
 	greeted: (Moment & { readonly runnerId: string; readonly lostMs: number }) | undefined;
 	/** The first moment at which something of it was lost, or an end gave it up. */
@@ -64,7 +64,7 @@ export interface ToldCommand extends Told {
 }
 
 export interface ToldEvent extends Told {
-	readonly content: string;
+	readonly inner: EventWrapper["inner"];
 	readonly isStopped: boolean;
 }
 
@@ -244,29 +244,37 @@ export class Account {
 			case "connection.over": {
 				const { connection, end, code, reason } = data as NetworkEvents["connection.over"];
 				const fact = this.connections.get(connection);
-				if (fact !== undefined) fact.over[end] = { ...moment, code, reason };
+				if (fact !== undefined) fact.over[end] = { event: moment.event, at: moment.at, code, reason };
 				return;
 			}
 			case "user.start":
-			case "user.stop":
+			case "user.stop": {
+				const { actorId, generation } = data as CommandHostEvents["user.start"];
 				this.calls.push({
-					...(data as CommandHostEvents["user.start"]),
+					actorId,
+					generation,
 					callback: kind === "user.start" ? "start" : "stop",
-					...{ process, called: moment, settled: undefined, failed: false },
+					process,
+					called: moment,
+					settled: undefined,
+					failed: false,
 				});
 				return;
+			}
 			case "user.started":
 			case "user.stopped":
 			case "user.failed":
 				this.#onSettled(kind, data as CommandHostEvents["user.failed"], process, moment);
 				return;
-			case "wild.begins":
-				this.wild.push({ ...(data as CommandHostEvents["wild.begins"]), process, begun: moment, over: undefined });
+			case "wild.begins": {
+				const { how } = data as CommandHostEvents["wild.begins"];
+				this.wild.push({ how, process, begun: moment, over: undefined });
 				return;
+			}
 			case "wild.over": {
 				const { code, reason } = data as CommandHostEvents["wild.over"];
 				const wild = this.wild.find((peer) => peer.process === process);
-				if (wild !== undefined) wild.over = { ...moment, code, reason };
+				if (wild !== undefined) wild.over = { event: moment.event, at: moment.at, code, reason };
 				return;
 			}
 			case "uncaught":
@@ -274,14 +282,20 @@ export class Account {
 				this.errors.push({ process, moment, message: (data as { error: { message: string } }).error.message });
 				return;
 			default:
-				if (SERVER_NOTES.has(kind)) this.#onNote({ kind, data, ...moment } as ServerNote);
+				if (SERVER_NOTES.has(kind)) this.#onNote({ kind, data, event: moment.event, at: moment.at } as ServerNote);
 		}
 	}
 
 	#onAsked({ connection, url }: NetworkEvents["connection.asked"], process: number, asked: Moment): void {
-		const version = versionOf(url);
 		this.connections.set(connection, {
-			...{ id: connection, process, asked, version, frames: [], over: {}, greeted: undefined, broken: undefined },
+			id: connection,
+			process,
+			asked,
+			version: versionOf(url),
+			frames: [],
+			over: { client: undefined, server: undefined },
+			greeted: undefined,
+			broken: undefined,
 		});
 	}
 
@@ -290,9 +304,14 @@ export class Account {
 		if (connection === undefined) return;
 		const message = content.kind === "message" ? decoded(connection.version, from, content.payload) : undefined;
 		const frame: FrameFact = {
-			...{ number, connection, from, sent, content, message },
+			number,
+			connection,
+			from,
+			sent,
 			arrived: undefined,
 			lost: undefined,
+			content,
+			message,
 		};
 		this.frames.set(number, frame);
 		connection.frames.push(frame);
@@ -317,13 +336,18 @@ export class Account {
 		switch (message?.tag) {
 			case "ToClientInit": {
 				const { runnerId, metadata } = message.val;
-				connection.greeted ??= { ...arrived, runnerId, lostMs: Number(metadata.runnerLostThreshold) };
+				const lostMs = Number(metadata.runnerLostThreshold);
+				connection.greeted ??= { event: arrived.event, at: arrived.at, runnerId, lostMs };
 				return;
 			}
 			case "ToClientCommands":
 				for (const { checkpoint, inner } of message.val) {
 					append(this.received, connection.process, {
-						...told(checkpoint, frame, arrived),
+						actorId: checkpoint.actorId,
+						generation: checkpoint.generation,
+						index: Number(checkpoint.index),
+						frame,
+						moment: arrived,
 						command: inner.tag === "CommandStartActor" ? "start" : "stop",
 					});
 				}
@@ -338,7 +362,14 @@ export class Account {
 				return;
 			case "ToServerAckCommands":
 				for (const mark of message.val.lastCommandCheckpoints) {
-					this.commandAcksAtServer.push({ ...told(mark, frame, arrived), runnerId: connection.greeted?.runnerId });
+					this.commandAcksAtServer.push({
+						actorId: mark.actorId,
+						generation: mark.generation,
+						index: Number(mark.index),
+						frame,
+						moment: arrived,
+						runnerId: connection.greeted?.runnerId,
+					});
 				}
 		}
 	}
@@ -362,7 +393,9 @@ export class Account {
 		this.notes.push(note);
 		const { event, at } = note;
 		if (note.kind === "command.stored") {
-			this.stored.push({ ...note.data, stored: { event, at }, deleted: undefined });
+			const { actorId, generation, index, command, runnerId } = note.data;
+			const stored = { event, at };
+			this.stored.push({ actorId, generation, index, command, runnerId, stored, deleted: undefined });
 		} else if (note.kind === "command.deleted") {
 			const { runnerId, why } = note.data;
 			for (const command of this.stored) {
@@ -389,16 +422,15 @@ const SERVER_NOTES: ReadonlySet<string> = new Set<keyof ServerEvents>([
 	...(["connection.refused", "input.refused"] as const),
 ]);
 
-const ACCOUNTS = new WeakMap<CommandRun, Account>();
+let last: Account | undefined;
 
-/** The account of a run, made once. */
+/**
+ * The account of a run, made once for all properties that are asked about it in turn. Not a weak map: what that holds of a run
+ * lives on until all memory is looked through, which costs more than the judge.
+ */
 export function accountOf(run: CommandRun): Account {
-	let account = ACCOUNTS.get(run);
-	if (account === undefined) {
-		account = new Account(run);
-		ACCOUNTS.set(run, account);
-	}
-	return account;
+	if (last?.run !== run) last = new Account(run);
+	return last;
 }
 
 export function isSame(a: Mark, b: Mark): boolean {
@@ -425,9 +457,14 @@ function told({ actorId, generation, index }: Checkpoint, frame: FrameFact, mome
 }
 
 function toldEvent({ checkpoint, inner }: EventWrapper, frame: FrameFact, moment: Moment): ToldEvent {
-	const content = JSON.stringify(inner, (_, value) => (typeof value === "bigint" ? Number(value) : value));
+	const { actorId, generation, index } = checkpoint;
 	const isStopped = inner.tag === "EventActorStateUpdate" && inner.val.state.tag === "ActorStateStopped";
-	return { ...told(checkpoint, frame, moment), content, isStopped };
+	return { actorId, generation, index: Number(index), frame, moment, inner, isStopped };
+}
+
+/** What an event says, as text: equal for events that say the same. */
+export function contentOf({ inner }: ToldEvent): string {
+	return JSON.stringify(inner, (_, value) => (typeof value === "bigint" ? Number(value) : value));
 }
 
 /** What a message says in that version; undefined when it says nothing there. */

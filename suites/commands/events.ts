@@ -1,6 +1,6 @@
 /** What actors say takes effect once, in order, and is known to have done so. */
 import { UNTOLD_GENERATION } from "../../drivers/runner/wire.ts";
-import { type Account, type ConnectionFact, grouped, isOf, isSame, type ToldEvent } from "./account.ts";
+import { type Account, type ConnectionFact, contentOf, grouped, isOf, isSame, type ToldEvent } from "./account.ts";
 import { commandProperty, type Found, seconds, tellMark, tellOf } from "./tell.ts";
 
 /** Virtual milliseconds within which what reached a server takes effect, slow storage included. */
@@ -113,7 +113,7 @@ function* numberedWrongly(account: Account, process: number, said: readonly Told
 			}
 			contents.set(told.index, told);
 			next = Math.max(next ?? 0, told.index + 1);
-		} else if (before.content !== told.content) {
+		} else if (contentOf(before) !== contentOf(told)) {
 			yield {
 				...{ side: "runner", kind: "index-reused", event: told.moment.event, frames: [before.frame, told.frame] },
 				message: `event ${tellMark(told)} is one thing at ${seconds(before.moment)} and another at ${seconds(told.moment)}`,
