@@ -158,13 +158,13 @@ const version4: Codec = {
 const CONFIG = Config({});
 
 /** Where messages are written before their bytes are handed out: most are short, and a buffer for each would be most of the cost. */
-const SCRATCH = new Uint8Array(4096);
+const SCRATCH = new ByteCursor(new Uint8Array(4096), CONFIG);
 
 /** The bytes of a message, in a buffer of their own size. */
 function written<T>(write: (cursor: ByteCursor, message: T) => void, message: T): Uint8Array {
-	const cursor = new ByteCursor(SCRATCH, CONFIG);
-	write(cursor, message);
-	return new Uint8Array(cursor.view.buffer, cursor.view.byteOffset, cursor.offset).slice();
+	SCRATCH.offset = 0;
+	write(SCRATCH, message);
+	return SCRATCH.bytes.slice(0, SCRATCH.offset);
 }
 
 function encoded(tag: number, write: (cursor: ByteCursor) => void): Uint8Array {

@@ -114,6 +114,8 @@ export class Account {
 	readonly endMs: number;
 	readonly lives = new Map<number, RoleLife>();
 	readonly connections = new Map<number, ConnectionFact>();
+	/** Connections by the process that asked for them. */
+	readonly asked = new Map<number, ConnectionFact[]>();
 	readonly frames = new Map<number, FrameFact>();
 	/** Commands that reached a runner, by its process; events that a runner sent, by its process. */
 	readonly received = new Map<number, ToldCommand[]>();
@@ -129,6 +131,10 @@ export class Account {
 	readonly stored: StoredCommand[] = [];
 	readonly notes: ServerNote[] = [];
 	readonly statuses: ActorStep[] = [];
+	/** The same by what they are looked for by. */
+	readonly #callsBy = new Map<number, UserCall[]>();
+	readonly #notesOf = new Map<ServerNote["kind"], ServerNote[]>();
+	readonly #statusesOf = new Map<string, ActorStep[]>();
 	readonly wild: {
 		readonly how: WildPeer;
 		readonly process: number;
@@ -141,31 +147,29 @@ export class Account {
 	constructor(run: CommandRun) {
 		this.run = run;
 		this.endMs = run.program.script.endMs;
-		run.history.events.forEach((event, place) => {
-			this.#take(event, { event: place, at: event.at });
-		});
+		let place = 0;
+		for (const event of run.history.events) this.#take(event, { event: place++, at: event.at });
 	}
 
 	/** Whether a connection carried everything it was given, and neither end gave it up, up to that time. */
 	intactUntil({ asked, broken, over }: ConnectionFact, atMs: number): boolean {
 		// A server that starts again knows nothing of the connections of the one before, whoever believes in them.
 		if (!this.serverLives(asked, atMs)) return false;
-		const ends = [broken, over.client, over.server].flatMap((moment) => moment?.at ?? []);
-		return ends.every((at) => at > atMs);
+		return isAfter(broken, atMs) && isAfter(over.client, atMs) && isAfter(over.server, atMs);
 	}
 
 	/** Whether the life of the server that there was at that moment went on until then. */
 	serverLives(from: Moment, toMs: number): boolean {
 		if (toMs > this.endMs) return false;
-		const life = [...this.lives.values()].findLast(({ role, begun }) => role === "server" && begun.event <= from.event);
-		return life !== undefined && (life.ended === undefined || life.ended.at > toMs);
+		let last: RoleLife | undefined;
+		for (const life of this.lives.values()) if (life.role === "server" && life.begun.event <= from.event) last = life;
+		return last !== undefined && isAfter(last.ended, toMs);
 	}
 
 	/** Whether that life of a process went on, with a runner in it, until then. */
 	runnerLives(process: number, toMs: number): boolean {
 		const life = this.lives.get(process);
-		const ends = [life?.ended, life?.shutDown].flatMap((moment) => moment?.at ?? []);
-		return life !== undefined && toMs <= this.endMs && ends.every((at) => at > toMs);
+		return life !== undefined && toMs <= this.endMs && isAfter(life.ended, toMs) && isAfter(life.shutDown, toMs);
 	}
 
 	/** Where that process started one generation a second time, if it has by the time of that event: then much follows. */
@@ -175,10 +179,9 @@ export class Account {
 		event: number,
 	): number | undefined {
 		const at = this.run.history.events[event]?.at ?? 0;
-		const starts = this.calls.filter(
+		const starts = this.callsBy(process).filter(
 			(call) =>
 				call.callback === "start" &&
-				call.process === process &&
 				call.actorId === actorId &&
 				call.generation === generation &&
 				// What follows from a start may be told before the start is.
@@ -189,12 +192,31 @@ export class Account {
 
 	/** The last status of an actor before a place in the history. */
 	statusBefore(actorId: string, event: number): ActorStep | undefined {
-		return this.statuses.findLast((step) => step.actorId === actorId && step.event < event);
+		return this.#statusesOf.get(actorId)?.findLast((step) => step.event < event);
+	}
+
+	/** Every actor that there was, in order. */
+	actors(): string[] {
+		return [...this.#statusesOf.keys()];
+	}
+
+	/** Connections that the process asked for, in order. */
+	connectionsBy(process: number): readonly ConnectionFact[] {
+		return this.asked.get(process) ?? NONE;
+	}
+
+	/** Users' callbacks that the process called, in order. */
+	callsBy(process: number): readonly UserCall[] {
+		return this.#callsBy.get(process) ?? NONE;
 	}
 
 	/** Connections over which that runner was greeted. */
 	connectionsOf(runnerId: string): ConnectionFact[] {
-		return [...this.connections.values()].filter(({ greeted }) => greeted?.runnerId === runnerId);
+		const found: ConnectionFact[] = [];
+		for (const connection of this.connections.values()) {
+			if (connection.greeted?.runnerId === runnerId) found.push(connection);
+		}
+		return found;
 	}
 
 	/** The process lives that were greeted as that runner. */
@@ -202,8 +224,8 @@ export class Account {
 		return new Set(this.connectionsOf(runnerId).map(({ process }) => process));
 	}
 
-	notesOf<K extends keyof ServerEvents>(kind: K): Extract<ServerNote, { readonly kind: K }>[] {
-		return this.notes.filter((note) => note.kind === kind) as Extract<ServerNote, { readonly kind: K }>[];
+	notesOf<K extends keyof ServerEvents>(kind: K): readonly Extract<ServerNote, { readonly kind: K }>[] {
+		return (this.#notesOf.get(kind) ?? NONE) as readonly Extract<ServerNote, { readonly kind: K }>[];
 	}
 
 	#take({ kind, data, process }: HistoryEvent, moment: Moment): void {
@@ -250,7 +272,7 @@ export class Account {
 			case "user.start":
 			case "user.stop": {
 				const { actorId, generation } = data as CommandHostEvents["user.start"];
-				this.calls.push({
+				const call: UserCall = {
 					actorId,
 					generation,
 					callback: kind === "user.start" ? "start" : "stop",
@@ -258,7 +280,9 @@ export class Account {
 					called: moment,
 					settled: undefined,
 					failed: false,
-				});
+				};
+				this.calls.push(call);
+				append(this.#callsBy, process, call);
 				return;
 			}
 			case "user.started":
@@ -287,7 +311,7 @@ export class Account {
 	}
 
 	#onAsked({ connection, url }: NetworkEvents["connection.asked"], process: number, asked: Moment): void {
-		this.connections.set(connection, {
+		const fact: ConnectionFact = {
 			id: connection,
 			process,
 			asked,
@@ -296,7 +320,9 @@ export class Account {
 			over: { client: undefined, server: undefined },
 			greeted: undefined,
 			broken: undefined,
-		});
+		};
+		this.connections.set(connection, fact);
+		append(this.asked, process, fact);
 	}
 
 	#onSent({ frame: number, connection: id, from, content }: NetworkEvents["frame.sent"], sent: Moment): void {
@@ -376,9 +402,8 @@ export class Account {
 
 	#onSettled(kind: string, data: CommandHostEvents["user.failed"], process: number, moment: Moment): void {
 		const callback = kind === "user.started" ? "start" : kind === "user.stopped" ? "stop" : data.callback;
-		const call = this.calls.findLast(
+		const call = this.callsBy(process).findLast(
 			(open) =>
-				open.process === process &&
 				open.actorId === data.actorId &&
 				open.generation === data.generation &&
 				open.callback === callback &&
@@ -391,6 +416,7 @@ export class Account {
 
 	#onNote(note: ServerNote): void {
 		this.notes.push(note);
+		append(this.#notesOf, note.kind, note);
 		const { event, at } = note;
 		if (note.kind === "command.stored") {
 			const { actorId, generation, index, command, runnerId } = note.data;
@@ -404,7 +430,9 @@ export class Account {
 			}
 		} else if (note.kind === "actor.status") {
 			const { actorId, generation, status, runnerId } = note.data;
-			this.statuses.push({ event, at, actorId, generation, status, runnerId });
+			const step: ActorStep = { event, at, actorId, generation, status, runnerId };
+			this.statuses.push(step);
+			append(this.#statusesOf, actorId, step);
 		}
 	}
 }
@@ -433,11 +461,23 @@ export function accountOf(run: CommandRun): Account {
 	return last;
 }
 
+const NONE: readonly never[] = [];
+
+/** Whether it comes after that time, if ever. */
+function isAfter(moment: Moment | undefined, atMs: number): boolean {
+	return moment === undefined || moment.at > atMs;
+}
+
 export function isSame(a: Mark, b: Mark): boolean {
 	return a.actorId === b.actorId && a.generation === b.generation && a.index === b.index;
 }
 
-/** Whether they are of one generation of one actor; acknowledgements of version 4 are of any. */
+/** Whether they are of one generation of one actor. */
+export function isSameGeneration(a: Pick<Mark, "actorId" | "generation">, b: Pick<Mark, "actorId" | "generation">) {
+	return a.actorId === b.actorId && a.generation === b.generation;
+}
+
+/** Whether a mark is of that generation of an actor; acknowledgements of version 4 are of any. */
 export function isOf(
 	mark: Pick<Mark, "actorId" | "generation">,
 	{ actorId, generation }: Pick<Mark, "actorId" | "generation">,
