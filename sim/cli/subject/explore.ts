@@ -7,12 +7,14 @@ import type { SubjectScenario } from "../../../suites/subject.ts";
 import { campaignIn } from "../../explore/campaign/campaign.ts";
 import { Doublecheck } from "../../explore/campaign/doublecheck.ts";
 import type { CampaignResult } from "../../explore/campaign/result.ts";
+import { type Shard, seedsOf, WHOLE } from "../../explore/campaign/shard.ts";
 import type { Exploration } from "../../explore/campaign/work.ts";
 import type { Subject } from "../../explore/subject/subject.ts";
 import { baselineOf } from "../baseline.ts";
 import { carryOut } from "../carry-out.ts";
 import { LOADER } from "../options.ts";
 import { makeReportDirectory, type PublishOptions } from "../publish.ts";
+import { refuseEmptyShard, shardFiles } from "../sharing.ts";
 import { VERSION } from "../version.ts";
 import { SubjectKeeper } from "./keeper.ts";
 import { judgedProperties, prepareSubject, type SubjectOptions, subjectCommands } from "./options.ts";
@@ -23,6 +25,7 @@ export interface ExploreSubjectOptions extends SubjectOptions, PublishOptions {
 	readonly for?: number;
 	readonly from: number;
 	readonly workers?: number;
+	readonly shard?: Shard;
 	readonly baseline?: string;
 	readonly explore: Exploration["kind"];
 	readonly depth?: number;
@@ -44,31 +47,42 @@ export async function exploreSubject(options: ExploreSubjectOptions): Promise<Re
 	const baseline = await baselineOf(options, lab.properties);
 	if (options.report !== undefined) makeReportDirectory(options.report);
 	const runs = options.runs ?? (options.for === undefined ? SUBJECT_RUNS : Number.POSITIVE_INFINITY);
+	const { shard = WHOLE } = options;
+	const seeds = seedsOf(runs, shard);
+	if (options.shard !== undefined) refuseEmptyShard(shard, exploration, lab, runs);
 	if (options.quiet !== true && options.json !== true) {
+		const part = options.shard === undefined ? "" : `shard ${shard.i}/${shard.n}, `;
 		const amount =
 			exploration.kind === "crashes"
 				? `every crash point to depth ${exploration.depth}`
-				: Number.isFinite(runs)
-					? `${count(runs)} seeds`
+				: Number.isFinite(seeds)
+					? `${count(seeds)} seeds`
 					: `${(options.for ?? 0) / 1_000} s`;
 		const all = judgedProperties(subject).length;
 		process.stdout.write(
-			`Faultline ${VERSION}: ${titleOf(subject)}\n${amount}, ${plural(subject.programs.length, "program")}, ${lab.properties.length} of ${all} properties\n\n`,
+			`Faultline ${VERSION}: ${titleOf(subject)}\n${part}${amount}, ${plural(subject.programs.length, "program")}, ${lab.properties.length} of ${all} properties\n\n`,
 		);
 	}
+	const settings = settingsOf(options, runs, exploration);
+	const ownSettings = options.shard === undefined ? settings : { ...settings, shard: `${shard.i}/${shard.n}` };
+	const { name, version, against } = subject.target;
 	const doublecheck = options.doublecheck === true ? new Doublecheck({ target: spec, loader: LOADER }) : undefined;
 	try {
 		return await carryOut<SubjectScenario>({
 			options,
-			total: exploration.kind === "random" && Number.isFinite(runs) ? runs : undefined,
+			total: exploration.kind === "random" && Number.isFinite(seeds) ? seeds : undefined,
 			...(options.report === undefined ? {} : { keeper: new SubjectKeeper(prepared, options.report) }),
+			files: shardFiles({
+				...{ kind: subject.kind, engine: { name, version }, driver: against, settings },
+				...{ shard: options.shard, expectations },
+			}),
 			report: (result, seconds) => {
-				const report = subjectReport(result, subject, settingsOf(options, runs, exploration), seconds);
+				const report = subjectReport(result, subject, ownSettings, seconds);
 				return baseline === undefined ? report : { ...report, baseline: baseline.beside(report) };
 			},
 			campaign: (hooks) =>
 				campaignIn(lab, {
-					...{ from: options.from, runs, exploration, expectations },
+					...{ from: options.from, runs, shard, exploration, expectations },
 					...(options.for === undefined ? {} : { forMs: options.for }),
 					workers: { count: options.workers ?? availableParallelism(), spec },
 					properties: judgedProperties(subject),
@@ -106,7 +120,8 @@ export function titleOf({ kind, target }: Subject): string {
 function settingsOf(options: ExploreSubjectOptions, runs: number, exploration: Exploration): Report["settings"] {
 	const { kind } = exploration;
 	const { actor, runner, server, program, suite, property, faults } = options;
-	const named = Object.entries({ actor, runner, server, program, suite, property, faults, forMs: options.for });
+	const seed = exploration.kind === "crashes" ? exploration.seed : undefined;
+	const named = Object.entries({ actor, runner, server, program, suite, property, faults, forMs: options.for, seed });
 	return {
 		...(kind === "random" ? { from: options.from, ...(Number.isFinite(runs) ? { runs } : {}) } : {}),
 		...Object.fromEntries(named.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))),
@@ -117,19 +132,18 @@ function settingsOf(options: ExploreSubjectOptions, runs: number, exploration: E
 
 export function subjectReport(
 	result: CampaignResult<SubjectScenario>,
-	{ kind, target }: Subject,
+	{ kind, target }: Pick<Subject, "kind" | "target">,
 	settings: Report["settings"],
 	seconds: number,
 	digest?: string,
 ): Report {
 	const { verdict, problems, interrupted, counts, findings, properties, faults, programs, searches } = result;
-	const searched = searches.filter(({ explored }) => explored > 0);
 	return {
 		...{ schemaVersion: SCHEMA_VERSION, tool: { name: "faultline", version: VERSION } },
 		settings,
 		target: { engine: target.name, driver: target.against, kind },
 		...{ verdict, exitCode: exitCodeOf(verdict), problems, interrupted, counts, findings, properties },
-		coverage: { faults, programs, ...(searched.length === 0 ? {} : { searches: searched }) },
+		coverage: { faults, programs, ...(searches.length === 0 ? {} : { searches }) },
 		timings: {
 			seconds: Number(seconds.toFixed(3)),
 			runsPerSecond: Number((counts.runs / Math.max(seconds, 0.001)).toFixed(1)),

@@ -210,12 +210,12 @@ function isSearch({ exploration }: Pick<CampaignOptions, "exploration">): boolea
 
 type Extent = Pick<CampaignOptions, "exploration" | "from" | "runs" | "shard">;
 
-function worksOf(
-	{ programs }: { readonly programs: readonly string[] },
+function worksOf<S extends SubjectScenario>(
+	lab: Lab<S>,
 	{ exploration, from, runs, shard = WHOLE }: Extent,
 ): Iterator<Work> {
 	if (exploration === undefined || exploration.kind === "random") return blocksOf(from, runs, shard);
-	return unitsOf(exploration, programs, shard);
+	return unitsOf(exploration, lab, shard);
 }
 
 function lanesOf<S extends SubjectScenario>(lab: Lab<S>, options: CampaignOptions<S>): Lane[] {

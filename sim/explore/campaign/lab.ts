@@ -33,6 +33,8 @@ export interface Lab<S extends SubjectScenario = SubjectScenario> {
 	readonly isEmpty: boolean;
 	/** Names of the programs that searches go through. */
 	readonly programs: readonly string[];
+	/** Whether a program can be hosted in that way: searches go through every way that there is. */
+	hosts(program: string, mode: string): boolean;
 	/** Whether something went wrong since the last taking off, so that going on is in vain. */
 	readonly failed: boolean;
 	/** What was recorded since the last time. */
