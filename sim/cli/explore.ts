@@ -121,7 +121,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 					...(doublecheck === undefined ? {} : { doublecheck }),
 					...hooks,
 					...commands(options, searched),
-					commandForFile: (file) => replayCommand(file, keeper?.corpus?.kept.get(file)?.engine, target.engine.name),
+					commandForFile: (file) => replayCommand(file, keeper?.corpus?.kept.get(file)?.target, target.engine.name),
 				}),
 		});
 	} finally {
@@ -140,10 +140,11 @@ async function searchedSeed(
 }
 
 /** What keeps the runs of findings in files; undefined when no files were asked for. @throws UsageError */
-async function keeperOf(explorer: Explorer, { corpus, report }: ExploreOptions): Promise<Keeper | undefined> {
+async function keeperOf(explorer: Explorer, { corpus, report }: ExploreOptions): Promise<Keeper<Scenario> | undefined> {
 	if (corpus === undefined && report === undefined) return undefined;
 	const { Keeper } = await import("../explore/keep/keeper.ts");
-	return new Keeper(explorer, { corpus, report });
+	const { EngineForm } = await import("../explore/keep/engine-form.ts");
+	return new Keeper(new EngineForm(explorer), { corpus, report });
 }
 
 /** @param recorded engine that the file itself names, which a replay runs unless it is told otherwise. */

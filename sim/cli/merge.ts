@@ -103,7 +103,8 @@ function mergingEngines({ engine, driver, settings, tally }: ShardRecord): Mergi
 			if (!PUBLISHED.includes(engine.name)) return undefined;
 			const { explorer } = await prepare({ ...drawing, property: Object.keys(tally.checked) });
 			const { Keeper } = await import("../explore/keep/keeper.ts");
-			return new Keeper(explorer, { report });
+			const { EngineForm } = await import("../explore/keep/engine-form.ts");
+			return new Keeper(new EngineForm(explorer), { report });
 		},
 	};
 }

@@ -9,6 +9,8 @@ import { Doublecheck } from "../../explore/campaign/doublecheck.ts";
 import type { CampaignResult } from "../../explore/campaign/result.ts";
 import { type Shard, seedsOf, WHOLE } from "../../explore/campaign/shard.ts";
 import type { Exploration } from "../../explore/campaign/work.ts";
+import { Keeper } from "../../explore/keep/keeper.ts";
+import { nameOf, SubjectForm } from "../../explore/subject/form.ts";
 import type { Subject } from "../../explore/subject/subject.ts";
 import { baselineOf } from "../baseline.ts";
 import { carryOut } from "../carry-out.ts";
@@ -16,8 +18,7 @@ import { LOADER } from "../options.ts";
 import { makeReportDirectory, type PublishOptions } from "../publish.ts";
 import { refuseEmptyShard, shardFiles } from "../sharing.ts";
 import { VERSION } from "../version.ts";
-import { SubjectKeeper } from "./keeper.ts";
-import { judgedProperties, prepareSubject, type SubjectOptions, subjectCommands } from "./options.ts";
+import { judgedProperties, prepareSubject, type SubjectOptions, subjectCommands, targetOptions } from "./options.ts";
 
 export interface ExploreSubjectOptions extends SubjectOptions, PublishOptions {
 	readonly runs?: number;
@@ -26,6 +27,8 @@ export interface ExploreSubjectOptions extends SubjectOptions, PublishOptions {
 	readonly from: number;
 	readonly workers?: number;
 	readonly shard?: Shard;
+	/** Directory in which failures are kept. */
+	readonly corpus?: string;
 	readonly baseline?: string;
 	readonly explore: Exploration["kind"];
 	readonly depth?: number;
@@ -46,6 +49,9 @@ export async function exploreSubject(options: ExploreSubjectOptions): Promise<Re
 	const { subject, lab, spec, expectations } = prepared;
 	const baseline = await baselineOf(options, lab.properties);
 	if (options.report !== undefined) makeReportDirectory(options.report);
+	const { corpus, report: directory } = options;
+	const isKept = corpus !== undefined || directory !== undefined;
+	const keeper = isKept ? new Keeper(new SubjectForm(spec, lab), { corpus, report: directory }) : undefined;
 	const runs = options.runs ?? (options.for === undefined ? SUBJECT_RUNS : Number.POSITIVE_INFINITY);
 	const { shard = WHOLE } = options;
 	const seeds = seedsOf(runs, shard);
@@ -66,19 +72,21 @@ export async function exploreSubject(options: ExploreSubjectOptions): Promise<Re
 	const settings = settingsOf(options, runs, exploration);
 	const ownSettings = options.shard === undefined ? settings : { ...settings, shard: `${shard.i}/${shard.n}` };
 	const { name, version, against } = subject.target;
+	const commands = subjectCommands(options, subject);
 	const doublecheck = options.doublecheck === true ? new Doublecheck({ target: spec, loader: LOADER }) : undefined;
 	try {
 		return await carryOut<SubjectScenario>({
 			options,
 			total: exploration.kind === "random" && Number.isFinite(seeds) ? seeds : undefined,
-			...(options.report === undefined ? {} : { keeper: new SubjectKeeper(prepared, options.report) }),
+			keeper,
 			files: shardFiles({
 				...{ kind: subject.kind, engine: { name, version }, driver: against, settings },
 				...{ shard: options.shard, expectations },
 			}),
 			report: (result, seconds) => {
 				const report = subjectReport(result, subject, ownSettings, seconds);
-				return baseline === undefined ? report : { ...report, baseline: baseline.beside(report) };
+				const whole = corpus === undefined ? report : { ...report, corpus: result.tally.corpus };
+				return baseline === undefined ? whole : { ...whole, baseline: baseline.beside(whole) };
 			},
 			campaign: (hooks) =>
 				campaignIn(lab, {
@@ -87,9 +95,15 @@ export async function exploreSubject(options: ExploreSubjectOptions): Promise<Re
 					workers: { count: options.workers ?? availableParallelism(), spec },
 					properties: judgedProperties(subject),
 					...(baseline === undefined ? {} : { baseline: baseline.known }),
+					...(keeper?.corpus === undefined ? {} : { corpus: keeper.corpus }),
 					...(doublecheck === undefined ? {} : { doublecheck }),
 					...hooks,
-					...subjectCommands(options, subject),
+					...commands,
+					commandForFile: (file) => {
+						const recorded = keeper?.corpus?.kept.get(file)?.target;
+						const isOther = recorded !== undefined && recorded !== nameOf(spec);
+						return commands.commandForFile(file) + (isOther ? targetOptions(options) : "");
+					},
 				}),
 		});
 	} finally {

@@ -18,8 +18,8 @@ export interface Search {
 
 /** What a campaign has to know of a reproducer to try it; its history stays in the file. */
 export interface KeptFailure<S extends SubjectScenario = SubjectScenario> {
-	/** Name of the target it was recorded on. */
-	readonly engine: string;
+	/** The target it was recorded on: the name of an engine or an actor runtime, `RUNNER on SERVER`. */
+	readonly target: string;
 	readonly property: string;
 	readonly kind: string;
 	readonly scenario: S;
