@@ -21,7 +21,7 @@ import { subjectRunRecordOf } from "../../explore/subject/run-record.ts";
 import type { SubjectSpec } from "../../explore/subject/spec.ts";
 import type { Subject } from "../../explore/subject/subject.ts";
 import { inMacrotask } from "../../world/interpose.ts";
-import type { Keeps } from "../carry-out.ts";
+import type { Keeps } from "../progress/carry-out.ts";
 import { VERSION } from "../version.ts";
 import type { PreparedSubject } from "./options.ts";
 

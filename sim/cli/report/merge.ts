@@ -1,19 +1,19 @@
 /** `pnpm sim merge DIR…`: the shards of a campaign, run anywhere, joined into the report that one campaign would have made. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import { PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
-import type { Report } from "../../reports/model.ts";
-import { type CampaignResult, resultOf } from "../explore/campaign/result.ts";
-import { joinShards, parseShardFile, reach, SHARD_FILE, type ShardRecord } from "../explore/campaign/shard-file.ts";
-import type { KeptFiles } from "../explore/keep/reproductions.ts";
-import type { FaultKind } from "../world/faults.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import { PUBLISHED } from "../../../drivers/engine/rivet/engine.ts";
+import type { Report } from "../../../reports/model.ts";
+import { type CampaignResult, resultOf } from "../../explore/campaign/result.ts";
+import { joinShards, parseShardFile, reach, SHARD_FILE, type ShardRecord } from "../../explore/campaign/shard-file.ts";
+import type { KeptFiles } from "../../explore/keep/reproductions.ts";
+import type { FaultKind } from "../../world/faults.ts";
+import { commands, reportOf } from "../engine/explore.ts";
+import { prepare, type RunOptions } from "../options.ts";
+import { VERSION } from "../version.ts";
 import { baselineOf } from "./baseline.ts";
-import { commands, reportOf } from "./explore.ts";
 import { tellGithub } from "./github.ts";
-import { prepare, type RunOptions } from "./options.ts";
 import { makeReportDirectory, type PublishOptions, printReport, withReproducers, writeReport } from "./publish.ts";
-import { VERSION } from "./version.ts";
 
 export interface MergeOptions extends PublishOptions {
 	/** File of an earlier report: what it has is no news. */
@@ -76,7 +76,7 @@ async function reproducersOf(
 	if (report === undefined || !PUBLISHED.includes(drawing.engine)) return { result, files: new Map() };
 	makeReportDirectory(report);
 	const { explorer } = await prepare({ ...drawing, property: Object.keys(result.tally.checked) });
-	const { Keeper } = await import("../explore/keep/keeper.ts");
+	const { Keeper } = await import("../../explore/keep/keeper.ts");
 	const keeper = new Keeper(explorer, { report });
 	const kept = await keeper.keep(result);
 	if (!result.interrupted && kept.result.verdict !== "invalid") keeper.removeStale();

@@ -1,27 +1,25 @@
 /** `pnpm sim`: explores an engine seed by seed, hands out what it finds as it comes, and reports it all at the end. */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import type { HostingMode } from "../../drivers/engine/host.ts";
-import { exitCodeOf, type Report, SCHEMA_VERSION } from "../../reports/model.ts";
-import { count, plural } from "../../reports/text.ts";
-import { PROPERTIES } from "../../suites/index.ts";
-import type { Target } from "../../suites/run.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { type CampaignResult, campaign } from "../explore/campaign/campaign.ts";
-import { Doublecheck } from "../explore/campaign/doublecheck.ts";
-import type { Commands } from "../explore/campaign/result.ts";
-import { type Shard, seedsOf, WHOLE } from "../explore/campaign/shard.ts";
-import { digestOf, formatShard, SHARD_FILE } from "../explore/campaign/shard-file.ts";
-import type { Exploration } from "../explore/campaign/work.ts";
-import { REFERENCE_SEED } from "../explore/draw.ts";
-import type { Explorer } from "../explore/explorer.ts";
-import type { Keeper } from "../explore/keep/keeper.ts";
-import { planOptions } from "../explore/plan.ts";
-import { WIDENING } from "../explore/search/crashes.ts";
-import { inMacrotask } from "../world/interpose.ts";
-import { baselineOf } from "./baseline.ts";
-import { carryOut } from "./carry-out.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import type { HostingMode } from "../../../drivers/engine/host.ts";
+import { exitCodeOf, type Report, SCHEMA_VERSION } from "../../../reports/model.ts";
+import { count, plural } from "../../../reports/text.ts";
+import { PROPERTIES } from "../../../suites/index.ts";
+import type { Target } from "../../../suites/run.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { type CampaignResult, campaign } from "../../explore/campaign/campaign.ts";
+import { Doublecheck } from "../../explore/campaign/doublecheck.ts";
+import type { Commands } from "../../explore/campaign/result.ts";
+import { type Shard, seedsOf, WHOLE } from "../../explore/campaign/shard.ts";
+import { digestOf, formatShard, SHARD_FILE } from "../../explore/campaign/shard-file.ts";
+import type { Exploration } from "../../explore/campaign/work.ts";
+import { REFERENCE_SEED } from "../../explore/draw.ts";
+import type { Explorer } from "../../explore/explorer.ts";
+import type { Keeper } from "../../explore/keep/keeper.ts";
+import { planOptions } from "../../explore/plan.ts";
+import { WIDENING } from "../../explore/search/crashes.ts";
+import { inMacrotask } from "../../world/interpose.ts";
 import {
 	avoidOption,
 	drawingOptions,
@@ -31,9 +29,11 @@ import {
 	prepare,
 	quote,
 	type RunOptions,
-} from "./options.ts";
-import { makeReportDirectory, type PublishOptions } from "./publish.ts";
-import { VERSION } from "./version.ts";
+} from "../options.ts";
+import { carryOut } from "../progress/carry-out.ts";
+import { baselineOf } from "../report/baseline.ts";
+import { makeReportDirectory, type PublishOptions } from "../report/publish.ts";
+import { VERSION } from "../version.ts";
 
 export interface ExploreOptions extends RunOptions, PublishOptions {
 	readonly runs?: number;
@@ -156,7 +156,7 @@ async function searchedSeed(
 /** What keeps the runs of findings in files; undefined when no files were asked for. @throws UsageError */
 async function keeperOf(explorer: Explorer, { corpus, report }: ExploreOptions): Promise<Keeper | undefined> {
 	if (corpus === undefined && report === undefined) return undefined;
-	const { Keeper } = await import("../explore/keep/keeper.ts");
+	const { Keeper } = await import("../../explore/keep/keeper.ts");
 	return new Keeper(explorer, { corpus, report });
 }
 
