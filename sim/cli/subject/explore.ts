@@ -12,11 +12,11 @@ import type { Exploration } from "../../explore/campaign/work.ts";
 import { Keeper } from "../../explore/keep/keeper.ts";
 import { nameOf, SubjectForm } from "../../explore/subject/form.ts";
 import type { Subject } from "../../explore/subject/subject.ts";
-import { baselineOf } from "../baseline.ts";
-import { carryOut } from "../carry-out.ts";
 import { LOADER } from "../options.ts";
-import { makeReportDirectory, type PublishOptions } from "../publish.ts";
-import { refuseEmptyShard, shardFiles } from "../sharing.ts";
+import { carryOut } from "../progress/carry-out.ts";
+import { baselineOf } from "../report/baseline.ts";
+import { makeReportDirectory, type PublishOptions } from "../report/publish.ts";
+import { refuseEmptyShard, shardFiles } from "../report/sharing.ts";
 import { VERSION } from "../version.ts";
 import { judgedProperties, prepareSubject, type SubjectOptions, subjectCommands, targetOptions } from "./options.ts";
 

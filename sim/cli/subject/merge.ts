@@ -2,7 +2,7 @@
 import type { ShardRecord } from "../../explore/campaign/shard-file.ts";
 import { Keeper } from "../../explore/keep/keeper.ts";
 import { SubjectForm } from "../../explore/subject/form.ts";
-import type { Merging } from "../merge.ts";
+import type { Merging } from "../report/merge.ts";
 import { subjectReport } from "./explore.ts";
 import { judgedProperties, prepareSubject, type SubjectOptions, subjectCommands } from "./options.ts";
 

@@ -17,8 +17,8 @@ import { packagesOf, type SubjectSpec, subjectFrom } from "../../explore/subject
 import type { Subject, SubjectKind } from "../../explore/subject/subject.ts";
 import type { FaultKind } from "../../world/faults.ts";
 import { describeFault } from "../../world/faults.ts";
+import { installedInPart } from "../machine/packages.ts";
 import { quote } from "../options.ts";
-import { installedInPart } from "../packages.ts";
 
 /** Options of every command that runs an actor or a runner. */
 export interface SubjectOptions {

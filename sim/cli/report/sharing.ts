@@ -1,14 +1,14 @@
 /** `--shard i/n` on the command line: whether there is anything for that shard to do, and the file that it leaves for `merge`. */
-import { UsageError } from "../../drivers/engine/contract.ts";
-import type { Expectation } from "../../fixtures/expectations/expectations.ts";
-import { plural } from "../../reports/text.ts";
-import type { SubjectScenario } from "../../suites/subject.ts";
-import type { Lab } from "../explore/campaign/lab.ts";
-import type { CampaignResult } from "../explore/campaign/result.ts";
-import type { Shard } from "../explore/campaign/shard.ts";
-import { digestOf, formatShard, SHARD_FILE, type ShardRecord } from "../explore/campaign/shard-file.ts";
-import { type Exploration, worksIn } from "../explore/campaign/work.ts";
-import { VERSION } from "./version.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import type { Expectation } from "../../../fixtures/expectations/expectations.ts";
+import { plural } from "../../../reports/text.ts";
+import type { SubjectScenario } from "../../../suites/subject.ts";
+import type { Lab } from "../../explore/campaign/lab.ts";
+import type { CampaignResult } from "../../explore/campaign/result.ts";
+import type { Shard } from "../../explore/campaign/shard.ts";
+import { digestOf, formatShard, SHARD_FILE, type ShardRecord } from "../../explore/campaign/shard-file.ts";
+import { type Exploration, worksIn } from "../../explore/campaign/work.ts";
+import { VERSION } from "../version.ts";
 
 /** @param runs seeds of all shards together. @throws UsageError when nothing is the shard's. */
 export function refuseEmptyShard(

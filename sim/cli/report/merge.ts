@@ -1,22 +1,22 @@
 /** `pnpm sim merge DIR…`: the shards of a campaign, run anywhere, joined into the report that one campaign would have made. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import { PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
-import type { Report } from "../../reports/model.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import type { SubjectScenario } from "../../suites/subject.ts";
-import { type CampaignResult, type Commands, type JudgedProperty, resultOf } from "../explore/campaign/result.ts";
-import { joinShards, parseShardFile, reach, SHARD_FILE, type ShardRecord } from "../explore/campaign/shard-file.ts";
-import type { KeptFiles } from "../explore/keep/reproductions.ts";
-import type { FaultKind } from "../world/faults.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import { PUBLISHED } from "../../../drivers/engine/rivet/engine.ts";
+import type { Report } from "../../../reports/model.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import type { SubjectScenario } from "../../../suites/subject.ts";
+import { type CampaignResult, type Commands, type JudgedProperty, resultOf } from "../../explore/campaign/result.ts";
+import { joinShards, parseShardFile, reach, SHARD_FILE, type ShardRecord } from "../../explore/campaign/shard-file.ts";
+import type { KeptFiles } from "../../explore/keep/reproductions.ts";
+import type { FaultKind } from "../../world/faults.ts";
+import { commands, reportOf } from "../engine/explore.ts";
+import { prepare } from "../options.ts";
+import type { Keeps } from "../progress/carry-out.ts";
+import { VERSION } from "../version.ts";
 import { baselineOf } from "./baseline.ts";
-import type { Keeps } from "./carry-out.ts";
-import { commands, reportOf } from "./explore.ts";
 import { tellGithub } from "./github.ts";
-import { prepare } from "./options.ts";
 import { makeReportDirectory, type PublishOptions, printReport, withReproducers, writeReport } from "./publish.ts";
-import { VERSION } from "./version.ts";
 
 export interface MergeOptions extends PublishOptions {
 	/** File of an earlier report: what it has is no news. */
@@ -85,7 +85,7 @@ export async function merge(directories: readonly string[], options: MergeOption
 async function mergingOf(record: ShardRecord): Promise<Merging> {
 	if (record.kind === undefined) return mergingEngines(record);
 	// Loaded when asked for: shards of engines need none of it.
-	const { mergingSubjects } = await import("./subject/merge.ts");
+	const { mergingSubjects } = await import("../subject/merge.ts");
 	return mergingSubjects({ ...record, kind: record.kind });
 }
 
@@ -102,8 +102,8 @@ function mergingEngines({ engine, driver, settings, tally }: ShardRecord): Mergi
 			// A published engine is here too, a local build may not be.
 			if (!PUBLISHED.includes(engine.name)) return undefined;
 			const { explorer } = await prepare({ ...drawing, property: Object.keys(tally.checked) });
-			const { Keeper } = await import("../explore/keep/keeper.ts");
-			const { EngineForm } = await import("../explore/keep/engine-form.ts");
+			const { Keeper } = await import("../../explore/keep/keeper.ts");
+			const { EngineForm } = await import("../../explore/keep/engine-form.ts");
 			return new Keeper(new EngineForm(explorer), { report });
 		},
 	};

@@ -1,28 +1,26 @@
 /** `pnpm sim`: explores an engine seed by seed, hands out what it finds as it comes, and reports it all at the end. */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import type { HostingMode } from "../../drivers/engine/host.ts";
-import { exitCodeOf, type Report, SCHEMA_VERSION } from "../../reports/model.ts";
-import { count, plural } from "../../reports/text.ts";
-import { PROPERTIES } from "../../suites/index.ts";
-import type { Target } from "../../suites/run.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { type CampaignResult, campaignIn } from "../explore/campaign/campaign.ts";
-import { Doublecheck } from "../explore/campaign/doublecheck.ts";
-import { Recorder } from "../explore/campaign/recorder.ts";
-import type { Commands } from "../explore/campaign/result.ts";
-import { type Shard, seedsOf, WHOLE } from "../explore/campaign/shard.ts";
-import { digestOf } from "../explore/campaign/shard-file.ts";
-import type { Exploration } from "../explore/campaign/work.ts";
-import { REFERENCE_SEED } from "../explore/draw.ts";
-import type { Explorer } from "../explore/explorer.ts";
-import type { Keeper } from "../explore/keep/keeper.ts";
-import { planOptions } from "../explore/plan.ts";
-import { WIDENING } from "../explore/search/crashes.ts";
-import { inMacrotask } from "../world/interpose.ts";
-import { baselineOf } from "./baseline.ts";
-import { carryOut } from "./carry-out.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import type { HostingMode } from "../../../drivers/engine/host.ts";
+import { exitCodeOf, type Report, SCHEMA_VERSION } from "../../../reports/model.ts";
+import { count, plural } from "../../../reports/text.ts";
+import { PROPERTIES } from "../../../suites/index.ts";
+import type { Target } from "../../../suites/run.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { type CampaignResult, campaignIn } from "../../explore/campaign/campaign.ts";
+import { Doublecheck } from "../../explore/campaign/doublecheck.ts";
+import { Recorder } from "../../explore/campaign/recorder.ts";
+import type { Commands } from "../../explore/campaign/result.ts";
+import { type Shard, seedsOf, WHOLE } from "../../explore/campaign/shard.ts";
+import { digestOf } from "../../explore/campaign/shard-file.ts";
+import type { Exploration } from "../../explore/campaign/work.ts";
+import { REFERENCE_SEED } from "../../explore/draw.ts";
+import type { Explorer } from "../../explore/explorer.ts";
+import type { Keeper } from "../../explore/keep/keeper.ts";
+import { planOptions } from "../../explore/plan.ts";
+import { WIDENING } from "../../explore/search/crashes.ts";
+import { inMacrotask } from "../../world/interpose.ts";
 import {
 	avoidOption,
 	drawingOptions,
@@ -32,10 +30,12 @@ import {
 	prepare,
 	quote,
 	type RunOptions,
-} from "./options.ts";
-import { makeReportDirectory, type PublishOptions } from "./publish.ts";
-import { refuseEmptyShard, shardFiles } from "./sharing.ts";
-import { VERSION } from "./version.ts";
+} from "../options.ts";
+import { carryOut } from "../progress/carry-out.ts";
+import { baselineOf } from "../report/baseline.ts";
+import { makeReportDirectory, type PublishOptions } from "../report/publish.ts";
+import { refuseEmptyShard, shardFiles } from "../report/sharing.ts";
+import { VERSION } from "../version.ts";
 
 export interface ExploreOptions extends RunOptions, PublishOptions {
 	readonly runs?: number;
@@ -142,8 +142,8 @@ async function searchedSeed(
 /** What keeps the runs of findings in files; undefined when no files were asked for. @throws UsageError */
 async function keeperOf(explorer: Explorer, { corpus, report }: ExploreOptions): Promise<Keeper<Scenario> | undefined> {
 	if (corpus === undefined && report === undefined) return undefined;
-	const { Keeper } = await import("../explore/keep/keeper.ts");
-	const { EngineForm } = await import("../explore/keep/engine-form.ts");
+	const { Keeper } = await import("../../explore/keep/keeper.ts");
+	const { EngineForm } = await import("../../explore/keep/engine-form.ts");
 	return new Keeper(new EngineForm(explorer), { corpus, report });
 }
 
