@@ -537,22 +537,53 @@ function openWaitFor(run: ActorRun, name: string, place: number): Placed<"actor.
 	return hasGoneOn ? undefined : wait;
 }
 
-/** Messages for plain readers that no reader got, though one waited and its process lived on. */
+/** Messages that plain readers did not get as they should: not woken for them, given none of them, or given one twice. */
 function unread(run: ActorRun): Violation[] {
 	if (run.program.name !== "plain-readers") return [];
-	const reads = told<{ readonly reader: string; readonly id: string | null }>(run, "read");
-	// A crash takes with it what a plain reader had in hand: only a run without faults can be judged.
-	if (run.fired.size > 0) return [];
 	const got = new Map<string, number>();
-	for (const { data } of reads) if (data.id !== null) got.set(data.id, (got.get(data.id) ?? 0) + 1);
-	return messagesOf(run).flatMap(({ id, acknowledged }) => {
+	for (const { data } of told<{ readonly id: string | null }>(run, "read"))
+		if (data.id !== null) got.set(data.id, (got.get(data.id) ?? 0) + 1);
+	const left = leftAtEnd(run);
+	return messagesOf(run).flatMap((message) => {
+		const { id, acknowledged } = message;
 		const count = got.get(id) ?? 0;
 		const [ack] = acknowledged;
 		if (ack === undefined || count === 1) return [];
+		const reader = count === 0 ? readerOf(message, run) : undefined;
+		if (reader !== undefined) {
+			const text = `reader ${reader} waited for ${id}, which was acknowledged at ${ack.at} ms, and was not woken`;
+			return [violation("not-woken", text, ack.place)];
+		}
+		// A crash takes with it what a plain reader had in hand: only a run without faults can be judged.
+		if (run.fired.size > 0 || left.has(id)) return [];
 		return count === 0
 			? [violation("taken-by-nobody", `no reader got ${id}, for which one waited`, ack.place)]
 			: [violation("given-to-two", `${count} readers got ${id}`, ack.place)];
 	});
+}
+
+interface Reading {
+	readonly reader: string;
+	readonly names?: readonly string[];
+}
+
+/** A plain reader that waited for the message as it was acknowledged, and in the same life long after that. */
+function readerOf({ send, acknowledged }: Message, run: ActorRun): string | undefined {
+	const [ack] = acknowledged;
+	if (ack === undefined) return undefined;
+	const untilMs = ack.at + slackMs(run) + 12_000;
+	const life = lifeAt(run, ack.place);
+	if ((livesOf(run).find(({ process }) => process === life)?.toMs ?? 0) < untilMs) return undefined;
+	const reads = run.of("actor.told").filter(({ process }) => process === life);
+	const of = (what: string, reader?: string) =>
+		reads.filter(({ data }) => {
+			const told = data.data as Reading;
+			return data.what === what && (reader === undefined || told.reader === reader);
+		});
+	return of("reading")
+		.filter(({ place, data }) => place < ack.place && (data.data as Reading).names?.includes(send.name) === true)
+		.map(({ data }) => (data.data as Reading).reader)
+		.find((reader) => of("read", reader).every(({ at }) => at >= untilMs));
 }
 
 export const queuePoison: ActorProperty = {

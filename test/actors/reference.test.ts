@@ -9,7 +9,7 @@ import { actorSubject } from "../../sim/explore/actors/subject.ts";
 import type { FaultPlan } from "../../sim/world/faults.ts";
 import { inMacrotask } from "../../sim/world/interpose.ts";
 import { ACTOR_PROPERTIES } from "../../suites/actor/index.ts";
-import { type ActorRun, runActor, undisturbedScenario } from "../../suites/actor/run.ts";
+import { type ActorRun, type ActorScenario, runActor, undisturbedScenario } from "../../suites/actor/run.ts";
 
 const target = referenceActor();
 const subject = actorSubject({ target });
@@ -68,6 +68,20 @@ describe("at every crash point", () => {
 			expect(struck).toBeGreaterThan(writes);
 		},
 	);
+});
+
+test("a plain reader that looks as a message comes looks again", async () => {
+	const program = actorProgram("plain-readers");
+	const latency = { minMs: 0, maxMs: 40, answerMaxMs: 20 };
+	const scenario: ActorScenario = {
+		...{ seed: "114060", program: program.name, faults: [], restartMs: 10_000, inFlight: "drawn", delaysMs: [] },
+		latency,
+	};
+	const run = await inMacrotask(() => runActor(scenario, program, target));
+	// The second of two messages is stored between the look of the second reader and the answer to it.
+	expect(run.of("client.acknowledged").map(({ data }) => data.id)).toHaveLength(8);
+	expect(broken(run)).toEqual([]);
+	expect(run.of("actor.told").filter(({ data }) => data.what === "read")).toHaveLength(10);
 });
 
 test("the same scenario makes the same history", async () => {
