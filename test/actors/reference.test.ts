@@ -126,6 +126,96 @@ test("a failure for good is never tried again, also by a life that begins right 
 	expect(run.of("actor.body")).toHaveLength(1);
 });
 
+class Registry extends Map<string, number> {}
+
+const mark = Symbol("mark");
+
+/** Vars of every kind, how a step changes them, and what of them the next attempt finds. */
+const VARS: readonly [string, () => object, (vars: never) => void, (vars: never) => unknown, unknown][] = [
+	["a field", () => ({ n: 1 }), (v: { n: number }) => v.n++, (v: { n: number }) => v.n, 1],
+	["a new field", () => ({}), (v: { n?: number }) => (v.n = 2), (v: object) => Object.keys(v), []],
+	["an element", () => ({ l: [1] }), (v: { l: number[] }) => v.l.push(2), (v: { l: number[] }) => v.l, [1]],
+	[
+		"an object in a map",
+		() => ({ m: new Map([["a", { n: 1 }]]) }),
+		(v: { m: Map<string, { n: number }> }) => Object.assign(v.m.get("a") as object, { n: 2 }),
+		(v: { m: Map<string, { n: number }> }) => v.m.get("a"),
+		{ n: 1 },
+	],
+	[
+		"an object in a set",
+		() => ({ s: new Set([{ n: 1 }]) }),
+		(v: { s: Set<{ n: number }> }) => {
+			for (const held of v.s) held.n++;
+		},
+		(v: { s: Set<{ n: number }> }) => [...v.s],
+		[{ n: 1 }],
+	],
+	[
+		"a field with a symbol for its name",
+		() => ({ [mark]: { n: 1 } }),
+		(v: { [mark]: { n: number } }) => v[mark].n++,
+		(v: { [mark]: { n: number } }) => v[mark],
+		{ n: 1 },
+	],
+	[
+		"a field that is computed",
+		() => ({
+			n: 1,
+			get twice() {
+				return this.n * 2;
+			},
+		}),
+		(v: { n: number }) => v.n++,
+		(v: { n: number; twice: number }) => {
+			v.n = 5;
+			return v.twice;
+		},
+		10,
+	],
+	[
+		"an object that is there twice",
+		() => {
+			const held = { n: 1 };
+			return { a: held, b: held };
+		},
+		(v: { a: { n: number } }) => v.a.n++,
+		(v: { a: { n: number }; b: { n: number } }) => [v.a === v.b, v.b.n],
+		[true, 1],
+	],
+	// By reference: what an attempt did inside of it stays, and it is what it was.
+	[
+		"a class of the user's own",
+		() => ({ r: new Registry([["a", 1]]) }),
+		(v: { r: Registry }) => v.r.set("b", 2),
+		(v: { r: Registry }) => [v.r instanceof Registry, v.r.size],
+		[true, 2],
+	],
+] as never;
+
+test.each(VARS)("after a failed attempt vars are what they were: %s", async (_, make, change, look, expected) => {
+	const define: ActorDefinition = ({ workflow }, env) => ({
+		createVars: () => make(),
+		run: workflow(async (ctx) => {
+			let attempt = 0;
+			await ctx.step({
+				name: "fails-once",
+				retryBackoffBase: 1,
+				run: async () => {
+					if (++attempt > 1) {
+						env.tell("found", look(ctx.vars as never));
+						return;
+					}
+					change(ctx.vars as never);
+					throw new Error("planned: not yet");
+				},
+			});
+		}),
+	});
+	const run = await played({ name: "vars", summary: "", inputs: [], endMs: 10_000, stateless: true, define });
+	expect(run.of("actor.told").map(({ data }) => data)).toEqual([{ what: "found", data: expected }]);
+});
+
 test("the properties have ids of their own, claims and sources", () => {
 	const ids = ACTOR_PROPERTIES.map(({ id }) => id);
 	expect(new Set(ids).size).toBe(ids.length);
