@@ -84,6 +84,20 @@ test("a plain reader that looks as a message comes looks again", async () => {
 	expect(run.of("actor.told").filter(({ data }) => data.what === "read")).toHaveLength(10);
 });
 
+test("a plain run handler that storage failed has not come to its end", async () => {
+	const program = actorProgram("plain-readers");
+	const { operations } = await played(program);
+	const found: string[] = [];
+	let broke = 0;
+	for (let operation = 1; operation <= operations; operation++) {
+		const run = await played(program, [{ kind: "refused", operation }]);
+		broke += run.of("actor.broken").length;
+		found.push(...broken(run));
+	}
+	expect(found).toEqual([]);
+	expect(broke).toBeGreaterThan(0);
+});
+
 test("the same scenario makes the same history", async () => {
 	const scenario = await inMacrotask(() => subject.draw(7));
 	const first = await inMacrotask(() => subject.run(scenario));
@@ -113,6 +127,58 @@ test("whoever listens for failures hears of one once it is durable", async () =>
 		.find(({ data }) => data.mutations.some(({ table, key }) => target.describeKey(table, key) === "entry fails"));
 	expect(recorded).toBeDefined();
 	expect(told?.place).toBeGreaterThan(recorded?.place ?? Number.POSITIVE_INFINITY);
+});
+
+/** A step that fails for good while records of the branch beside it are on their way to the disk. */
+const notifiedBeside: ActorDefinition = ({ workflow, CriticalError }, env) => ({
+	state: { done: false },
+	run: workflow(
+		async (ctx) => {
+			await ctx.join("both", {
+				fails: {
+					run: async (branch) => {
+						await branch.step("fails", async () => {
+							await env.delay(55);
+							throw new CriticalError("planned: for good");
+						});
+					},
+				},
+				sleeps: {
+					run: async (branch) => {
+						for (let i = 0; i < 20; i++) await branch.sleep(`rest-${i}`, 1);
+					},
+				},
+			});
+		},
+		{ onError: (_, event) => ("step" in (event as object) ? env.tell("notified", {}) : undefined) },
+	),
+	actions: { getState: (c: { readonly state: unknown }) => c.state },
+});
+
+test("a listener hears of a failure once that very failure is durable, and not something else", async () => {
+	const program: ActorProgram = { name: "beside", summary: "", inputs: [], endMs: 30_000, define: notifiedBeside };
+	let between = 0;
+	for (let seed = 0; seed < 40; seed++) {
+		const scenario: ActorScenario = {
+			...{ seed: String(seed), program: "beside", faults: [], restartMs: 0, inFlight: "lost", delaysMs: [] },
+			latency: { minMs: 1, maxMs: 30, answerMaxMs: 10 },
+		};
+		const run = await inMacrotask(() => runActor(scenario, program, target));
+		const failed = run.of("actor.body-end")[0]?.place ?? 0;
+		const recorded = run
+			.of("durable")
+			.find(
+				({ place, data }) =>
+					place > failed &&
+					data.mutations.some(({ table, key }) => target.describeKey(table, key).endsWith("both/fails/fails")),
+			);
+		const [told, ...more] = run.of("actor.told").filter(({ data }) => data.what === "notified");
+		expect(told?.place, `seed ${seed}`).toBeGreaterThan(recorded?.place ?? Number.POSITIVE_INFINITY);
+		expect(more).toEqual([]);
+		between += run.of("durable").filter(({ place }) => place > failed && place < (recorded?.place ?? 0)).length;
+	}
+	// Something else became durable between a failure and its record.
+	expect(between).toBeGreaterThan(10);
 });
 
 test("a failure for good is never tried again, also by a life that begins right after it was recorded", async () => {
@@ -224,6 +290,6 @@ test("the properties have ids of their own, claims and sources", () => {
 
 test("the page about actors names every property, in order", () => {
 	const page = readFileSync(new URL("../../docs/actors.md", import.meta.url), "utf8");
-	const rows = [...page.matchAll(/^\| ((?:state|queue|timer|life|replay)\.[a-z-]+) /gm)].map(([, id]) => id);
+	const rows = [...page.matchAll(/^\| ((?:state|step|queue|timer|life|replay)\.[a-z-]+) /gm)].map(([, id]) => id);
 	expect(rows).toEqual(ACTOR_PROPERTIES.map(({ id }) => id));
 });

@@ -131,7 +131,7 @@ export class Turns {
 	}
 }
 
-/** A copy of plain objects, arrays, maps and sets, and of what they hold of these. The rest is the same: a user's own classes, too. */
+/** A copy of plain objects, arrays, maps and sets, and of what they hold of these. The rest is the same, classes of users too. */
 function copyOf(value: unknown, seen = new Map<object, unknown>()): unknown {
 	if (typeof value !== "object" || value === null) return value;
 	const known = seen.get(value);
