@@ -5,7 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { ACTORS, needOfActor } from "../drivers/actor/load.ts";
-import { installedInPart, PackageUnavailable } from "../sim/cli/packages.ts";
+import { installedInPart, PackageUnavailable } from "../sim/cli/machine/packages.ts";
 import type { ActorFigures } from "./actors-child.ts";
 import { row, type Section, SIM } from "./section.ts";
 

@@ -12,7 +12,7 @@ import { loadDriver } from "../drivers/storage/load.ts";
 import { plug } from "../drivers/storage/plug.ts";
 import { changed } from "../fixtures/mutants/mutant.ts";
 import { forgetsDeletes } from "../fixtures/mutants/storage-drivers/keys.ts";
-import { boxSettings } from "../sim/cli/box-settings.ts";
+import { boxSettings } from "../sim/cli/machine/box-settings.ts";
 import { driverTemplate } from "../sim/cli/new.ts";
 import { conformDriver } from "../sim/conform/conform.ts";
 import { conform, describeDriver } from "../sim/conform/describe.ts";

@@ -9,7 +9,7 @@ import { CATCHES } from "../fixtures/mutants/catches.ts";
 import { formatKills, parseKills, rowOf } from "../fixtures/mutants/kills.ts";
 import type { MutantResult, MutantsResult } from "../reports/model.ts";
 import { mutantsJunit, mutantsMarkdown, mutantsText, mutantsVerdict } from "../reports/mutants.ts";
-import { gateOf, loadKills } from "../sim/cli/mutants.ts";
+import { gateOf, loadKills } from "../sim/cli/engine/mutants.ts";
 import { ALL_MUTANTS } from "../sim/explore/gate/deviations.ts";
 import { type Gate, gaps, judgeHunt, limitOf, MOST_SEEDS } from "../sim/explore/gate/gate.ts";
 import type { Hunted } from "../sim/explore/gate/hunt.ts";

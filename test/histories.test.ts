@@ -5,7 +5,7 @@ import { loadRivet, NEWEST, PUBLISHED } from "../drivers/engine/rivet/engine.ts"
 import { memoryStorage } from "../drivers/storage/memory/driver.ts";
 import { MUTANTS } from "../fixtures/mutants/index.ts";
 import { PROGRAMS } from "../fixtures/programs/index.ts";
-import { historiesFile, readableHistories } from "../sim/cli/histories.ts";
+import { historiesFile, readableHistories } from "../sim/cli/versions/histories.ts";
 import { Explorer } from "../sim/explore/explorer.ts";
 import {
 	checkHistory,

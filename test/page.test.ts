@@ -10,7 +10,7 @@ import { matrixPage } from "../reports/html/matrix-page.ts";
 import { packRuns } from "../reports/html/pack.ts";
 import { page as pageOf } from "../reports/html/page.ts";
 import { type Finding, type MatrixReport, type Report, type RunRecord, SCHEMA_VERSION } from "../reports/model.ts";
-import { pageAssets } from "../sim/cli/page-assets.ts";
+import { pageAssets } from "../sim/cli/report/page-assets.ts";
 import { openBrowser, WHY_NO_BROWSER } from "./support/browser.ts";
 import { sim } from "./support/cli.ts";
 

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MUTANTS } from "../fixtures/mutants/index.ts";
 import type { Program } from "../fixtures/programs/program.ts";
 import { findingId, type Report } from "../reports/model.ts";
-import { literal } from "../sim/cli/emit.ts";
+import { literal } from "../sim/cli/engine/emit.ts";
 import { Explorer } from "../sim/explore/explorer.ts";
 import {
 	compareWithRecorded,

@@ -23,11 +23,11 @@ import {
 import { knownFailures } from "../conform/known.ts";
 import { reportOf } from "../conform/report.ts";
 import { withStrays } from "../conform/strays.ts";
-import { boxSettings } from "./box-settings.ts";
+import { boxSettings } from "./machine/box-settings.ts";
 import { parseDuration, parseNames, parseRuns, parseSeed, quote } from "./options.ts";
-import { makeReportDirectory, sayWritten, writeFiles } from "./publish.ts";
-import { paintFor, widthOf } from "./terminal.ts";
-import { today } from "./today.ts";
+import { paintFor, widthOf } from "./progress/terminal.ts";
+import { makeReportDirectory, sayWritten, writeFiles } from "./report/publish.ts";
+import { today } from "./report/today.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_USAGE = 2;
@@ -116,7 +116,7 @@ kept though listed; 2 wrong usage; 3 the result counts for nothing.`,
 	.action(async (drivers: readonly string[], options: Options) => {
 		if (options.kills !== undefined) {
 			// Loaded when asked for: it brings the whole of the simulator.
-			const { killsOfEach } = await import("./kills.ts");
+			const { killsOfEach } = await import("./engine/kills.ts");
 			process.exitCode = await killsOfEach(drivers, { ...options, runs: options.kills });
 			return;
 		}
@@ -272,7 +272,7 @@ async function publish(report: ConformReport, options: Options): Promise<void> {
 		import("../../reports/html/matrix-page.ts"),
 		import("../../reports/matrix.ts"),
 		import("../../reports/drivers.ts"),
-		import("./page-assets.ts"),
+		import("./report/page-assets.ts"),
 	]);
 	const matrix = matrixOfDrivers(report, { command: commandOf(options, report.settings), made: today() });
 	const files = [

@@ -6,9 +6,9 @@ import { ExpectationError } from "../../fixtures/expectations/expectations.ts";
 import { USUAL_FAULTS } from "../explore/draw.ts";
 import { SUBJECT_REPRODUCER_EXTENSION } from "../explore/keep/reproducer-file.ts";
 import { HarnessError } from "../world/harness-error.ts";
-import { expectations } from "./expectations.ts";
-import { DEFAULT_RUNS, explore } from "./explore.ts";
-import { merge } from "./merge.ts";
+import { expectations } from "./engine/expectations.ts";
+import { DEFAULT_RUNS, explore } from "./engine/explore.ts";
+import { show } from "./engine/show.ts";
 import {
 	parseDepth,
 	parseDuration,
@@ -22,10 +22,10 @@ import {
 	parseShard,
 	parseWorkers,
 } from "./options.ts";
-import { show } from "./show.ts";
+import { widthOf } from "./progress/terminal.ts";
+import { merge } from "./report/merge.ts";
 import type { ExploreSubjectOptions } from "./subject/explore.ts";
 import type { ShowSubjectOptions } from "./subject/show.ts";
-import { widthOf } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_USAGE = 2;
@@ -196,7 +196,7 @@ program
 	.option("--only <tables>", "of versions, drivers, actors, runners", parseNames)
 	.option("--out <dir>", "write them there instead")
 	.action(async (_options, command) => {
-		const { published } = await import("./published.ts");
+		const { published } = await import("./report/published.ts");
 		await published(command.optsWithGlobals());
 	});
 
@@ -209,7 +209,7 @@ program
 	.option("--markdown", "Markdown")
 	.option("--text", "plain text")
 	.action(async (directory, _options, command) => {
-		const { render } = await import("./render.ts");
+		const { render } = await import("./report/render.ts");
 		await render(directory, command.optsWithGlobals());
 	});
 
@@ -223,7 +223,7 @@ program
 			process.exitCode = (await replaySubject(file, ownOptions(command))).exitCode;
 			return;
 		}
-		const { replay } = await import("./replay.ts");
+		const { replay } = await import("./engine/replay.ts");
 		process.exitCode = (await replay(file, ownOptions(command))).exitCode;
 	});
 
@@ -234,7 +234,7 @@ program
 	.option("--out <file>", "where to write it (default: beside the file, or named after the failure)")
 	.option("--budget <runs>", "end after so many runs with what there is", parseRuns)
 	.action(async (file, _options, command) => {
-		const { shrinkCommand } = await import("./shrink.ts");
+		const { shrinkCommand } = await import("./engine/shrink.ts");
 		const options = file === undefined ? command.optsWithGlobals() : ownOptions(command);
 		process.exitCode = (await shrinkCommand(file, options)).exitCode;
 	});
@@ -246,7 +246,7 @@ program
 	.option("--out <file>", "where to write it; standard output otherwise")
 	.option("--expect-failure", "a test that is red once the failure is fixed")
 	.action(async (file, _options, command) => {
-		const { emit } = await import("./emit.ts");
+		const { emit } = await import("./engine/emit.ts");
 		emit(file, ownOptions(command));
 	});
 
@@ -265,7 +265,7 @@ program
 			process.exitCode = (await subjectMatrix(all)).exitCode;
 			return;
 		}
-		const { matrix } = await import("./matrix.ts");
+		const { matrix } = await import("./versions/matrix.ts");
 		const options = versionOptions(command);
 		const tables = { upgrades: options.upgrades !== false, mutants: options.mutants !== false };
 		process.exitCode = (await matrix({ ...options, ...tables })).exitCode;
@@ -276,7 +276,7 @@ program
 	.description("histories of one version that go on under another; with --plan, one of them")
 	.option("--downgrades", "let them go on under older versions too")
 	.action(async (_options, command) => {
-		const { upgrade } = await import("./matrix.ts");
+		const { upgrade } = await import("./versions/matrix.ts");
 		process.exitCode = await upgrade(versionOptions(command));
 	});
 
@@ -292,7 +292,7 @@ program
 			process.exitCode = (await subjectMutants(ownOptions(command))).exitCode;
 			return;
 		}
-		const { mutants } = await import("./mutants.ts");
+		const { mutants } = await import("./engine/mutants.ts");
 		process.exitCode = (await mutants(ownOptions(command))).exitCode;
 	});
 
@@ -301,7 +301,7 @@ program
 	.description("durable writes, operations and bytes of each operation on each version, beside their budgets")
 	.option("--update", "record them as the budgets")
 	.action(async (_options, command) => {
-		const { cost } = await import("./cost.ts");
+		const { cost } = await import("./versions/cost.ts");
 		process.exitCode = await cost(versionOptions(command));
 	});
 
@@ -310,7 +310,7 @@ program
 	.description("whether --engine goes on from what each published version left on its disk")
 	.option("--update", "record them anew")
 	.action(async (_options, command) => {
-		const { histories } = await import("./histories.ts");
+		const { histories } = await import("./versions/histories.ts");
 		process.exitCode = await histories(versionOptions(command));
 	});
 
@@ -319,7 +319,7 @@ program
 	.description("the same seeds on --engine and on another, and what explains each difference; with --seed, one of them")
 	.option("--against <name|path>", "the engine to hold it against", "reference")
 	.action(async (_options, command) => {
-		const { differCommand } = await import("./differ.ts");
+		const { differCommand } = await import("./versions/differ.ts");
 		process.exitCode = await differCommand(command.optsWithGlobals());
 	});
 
@@ -336,7 +336,9 @@ async function subject(
 ): Promise<{ readonly exitCode: 0 | 1 | 2 | 3 }> {
 	const single = ["known", "plan", "seed"].find((name) => Reflect.get(options, name) !== undefined);
 	const isShown = single !== undefined && (single !== "seed" || options.explore === "random");
-	const many = ["runs", "for", "baseline", "github"].find((name) => Reflect.get(options, name) !== undefined);
+	const many = ["runs", "for", "shard", "corpus", "baseline", "github"].find(
+		(name) => Reflect.get(options, name) !== undefined,
+	);
 	if (isShown && many !== undefined) {
 		throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);
 	}
@@ -348,7 +350,7 @@ async function subject(
 }
 
 async function runCompare(names: readonly string[], command: Command): Promise<void> {
-	const { compareCommand } = await import("./compare.ts");
+	const { compareCommand } = await import("./versions/compare.ts");
 	if (command.getOptionValueSourceWithGlobals("engine") !== "default") {
 		throw new UsageError("compare names both of its engines itself: leave --engine out.");
 	}
@@ -360,7 +362,7 @@ program
 	.argument("<driver>", "a driver of the box, or the path of your own")
 	.description("real processes on a real driver, killed around and in the midst of durable writes, and started again")
 	.action(async (driver, _options, command) => {
-		const { kills } = await import("./kills.ts");
+		const { kills } = await import("./engine/kills.ts");
 		process.exitCode = (await kills(driver, command.optsWithGlobals())).exitCode;
 	});
 

@@ -32,7 +32,7 @@ import type { UnderTest } from "../explore/on-driver.ts";
 import type { DriverSource } from "../explore/real/protocol.ts";
 import { type ExplorerSpec, explorerFrom } from "../explore/spec.ts";
 import type { FaultKind } from "../world/faults.ts";
-import { boxSettings } from "./box-settings.ts";
+import { boxSettings } from "./machine/box-settings.ts";
 
 /** Options of every command that runs something, as commander hands them over. */
 export interface RunOptions {

@@ -19,8 +19,8 @@ import {
 import { RIVET_ENGINE, rivetEngineBinary } from "../explore/conversations/rivet-engine.ts";
 import { type Servers, startServers } from "../explore/conversations/servers.ts";
 import { survey } from "../explore/conversations/survey.ts";
-import { boxSettings } from "./box-settings.ts";
-import { stoppable } from "./stoppable.ts";
+import { boxSettings } from "./machine/box-settings.ts";
+import { stoppable } from "./progress/stoppable.ts";
 
 export interface RealServerOptions {
 	/** Names of conversations; all by default. */

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { ActorDefinition, ActorTarget, HandlerContext } from "../../drivers/actor/contract.ts";
 import { NEEDS, type PackageNeed } from "../../drivers/actor/rivetkit/package.ts";
 import { rivetkitActors } from "../../drivers/actor/rivetkit/target.ts";
-import { installedInPart } from "../../sim/cli/packages.ts";
+import { installedInPart } from "../../sim/cli/machine/packages.ts";
 import { play } from "../support/actor-stage.ts";
 
 export interface Counted {

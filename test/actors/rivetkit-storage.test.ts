@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { CoreSql, UnknownStatement } from "../../drivers/actor/rivetkit/core/sql.ts";
 import { CoreStore, tablesOf } from "../../drivers/actor/rivetkit/core/store.ts";
 import { type Order, type Touched, Turns } from "../../drivers/actor/rivetkit/turns.ts";
-import { installedInPart, PackageUnavailable } from "../../sim/cli/packages.ts";
+import { installedInPart, PackageUnavailable } from "../../sim/cli/machine/packages.ts";
 import { runProcess } from "../world/in-world.ts";
 
 const SEEDS = Array.from({ length: 20 }, (_, seed) => String(seed));

@@ -8,7 +8,7 @@ import { decodeValue, encodeValue } from "../../drivers/actor/rivetkit/core/comp
 import { NEEDS, type PackageNeed } from "../../drivers/actor/rivetkit/package.ts";
 import { rivetkitActors } from "../../drivers/actor/rivetkit/target.ts";
 import type { Order } from "../../drivers/actor/rivetkit/turns.ts";
-import { installedInPart, PackageUnavailable } from "../../sim/cli/packages.ts";
+import { installedInPart, PackageUnavailable } from "../../sim/cli/machine/packages.ts";
 import { play } from "../support/actor-stage.ts";
 import { type Counted, counter, digestOf } from "./counter.ts";
 

@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { publishedRunner } from "../../drivers/runner/rivetkit/runner.ts";
 import { CONVERSATIONS } from "../../fixtures/conversations/index.ts";
 import { PROBES } from "../../fixtures/conversations/probes.ts";
-import { boxSettings } from "../../sim/cli/box-settings.ts";
+import { boxSettings } from "../../sim/cli/machine/box-settings.ts";
 import { holdProbe } from "../../sim/explore/conversations/probe.ts";
 import { COURSES, type CourseSeen, takeCourse } from "../../sim/explore/conversations/published.ts";
 import { realProbes } from "../../sim/explore/conversations/real-stage.ts";

@@ -8,8 +8,8 @@ import { plural } from "../../../reports/text.ts";
 import type { SubjectScenario } from "../../../suites/subject.ts";
 import { campaignIn } from "../../explore/campaign/campaign.ts";
 import { shrinkSubject } from "../../explore/subject/shrink.ts";
-import { completeness, entryText } from "../expectations.ts";
-import { progressOf, widthOf } from "../terminal.ts";
+import { completeness, entryText } from "../engine/expectations.ts";
+import { progressOf, widthOf } from "../progress/terminal.ts";
 import { SUBJECT_RUNS } from "./explore.ts";
 import {
 	judgedProperties,

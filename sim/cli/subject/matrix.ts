@@ -18,11 +18,11 @@ import type { CampaignResult } from "../../explore/campaign/result.ts";
 import { cellCounts, matrixVerdict } from "../../explore/matrix/matrix.ts";
 import { type SubjectTarget, targetsOf } from "../../explore/subject/spec.ts";
 import type { Subject } from "../../explore/subject/subject.ts";
-import { publishMatrix } from "../matrix.ts";
-import { makeReportDirectory, type PublishOptions } from "../publish.ts";
-import { stoppable } from "../stoppable.ts";
-import { today } from "../today.ts";
+import { stoppable } from "../progress/stoppable.ts";
+import { makeReportDirectory, type PublishOptions } from "../report/publish.ts";
+import { today } from "../report/today.ts";
 import { VERSION } from "../version.ts";
+import { publishMatrix } from "../versions/matrix.ts";
 import { judgedProperties, prepareSubject, type SubjectOptions, subjectCommands, subjectDrawing } from "./options.ts";
 
 export interface SubjectMatrixOptions extends SubjectOptions, PublishOptions {

@@ -4,10 +4,10 @@ import { exitCodeOf, type MutantResult, type MutantsReport, SCHEMA_VERSION } fro
 import { mutantsVerdict } from "../../../reports/mutants.ts";
 import type { SubjectProperty } from "../../../suites/subject.ts";
 import { gapsOf, huntSubject, type SubjectHunt } from "../../explore/subject/gate.ts";
-import { type MutantsOptions, publishMutants } from "../mutants.ts";
+import { type MutantsOptions, publishMutants } from "../engine/mutants.ts";
 import { unknown } from "../options.ts";
-import { makeReportDirectory } from "../publish.ts";
-import { stoppable } from "../stoppable.ts";
+import { stoppable } from "../progress/stoppable.ts";
+import { makeReportDirectory } from "../report/publish.ts";
 import { VERSION } from "../version.ts";
 import { type SubjectOptions, targetOptions } from "./options.ts";
 

@@ -17,8 +17,8 @@ import { packagesOf, type SubjectSpec, subjectFrom } from "../../explore/subject
 import type { Subject, SubjectKind } from "../../explore/subject/subject.ts";
 import type { FaultKind } from "../../world/faults.ts";
 import { describeFault } from "../../world/faults.ts";
+import { installedInPart } from "../machine/packages.ts";
 import { quote } from "../options.ts";
-import { installedInPart } from "../packages.ts";
 
 /** Options of every command that runs an actor or a runner. */
 export interface SubjectOptions {
@@ -41,7 +41,7 @@ export interface PreparedSubject {
 }
 
 /** What has no meaning for actors and runners. */
-const ONLY_ENGINES = ["driver", "avoid", "lacking", "mode", "order", "corpus", "shard"] as const;
+const ONLY_ENGINES = ["driver", "avoid", "lacking", "mode", "order"] as const;
 
 /** @throws UsageError for a name that is none, or a target that cannot run here. */
 export async function prepareSubject(options: SubjectOptions): Promise<PreparedSubject> {

@@ -3,7 +3,7 @@ import { findingId, type Report } from "../../../reports/model.ts";
 import { wrap } from "../../../reports/text.ts";
 import { readSubjectReproducer } from "../../explore/subject/reproducer.ts";
 import { quote } from "../options.ts";
-import { paintFor, widthOf } from "../terminal.ts";
+import { paintFor, widthOf } from "../progress/terminal.ts";
 import { prepareSubject, type SubjectOptions } from "./options.ts";
 import { judgeOneScenario, type ShowSubjectOptions, save, tellJudged } from "./show.ts";
 

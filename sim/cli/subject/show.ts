@@ -15,9 +15,9 @@ import { eventsToTell } from "../../explore/subject/told.ts";
 import { describeFault, type Fault } from "../../world/faults.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import { inMacrotask } from "../../world/interpose.ts";
-import { type PublishOptions, writeRunReport } from "../publish.ts";
-import { verdictLines } from "../show.ts";
-import { paintFor, widthOf } from "../terminal.ts";
+import { verdictLines } from "../engine/show.ts";
+import { paintFor, widthOf } from "../progress/terminal.ts";
+import { type PublishOptions, writeRunReport } from "../report/publish.ts";
 import { VERSION } from "../version.ts";
 import { subjectReport } from "./explore.ts";
 import {

@@ -1,6 +1,6 @@
 /** What the drivers in the box are given of this machine: a directory, where servers are, and packages installed when needed. */
 import { rm } from "node:fs/promises";
-import type { BoxSettings } from "../../drivers/storage/box/index.ts";
+import type { BoxSettings } from "../../../drivers/storage/box/index.ts";
 import { type Announce, installed } from "./packages.ts";
 
 /**

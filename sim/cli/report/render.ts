@@ -1,12 +1,12 @@
 /** `pnpm sim render DIR`: what the report in a directory says, in the forms that were asked for. Nothing is run. */
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import type { ConformReport } from "../../reports/conform-model.ts";
-import { matrixOfDrivers } from "../../reports/drivers.ts";
-import type { Announced } from "../../reports/github.ts";
-import { junit } from "../../reports/junit.ts";
-import { markdown } from "../../reports/markdown.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import type { ConformReport } from "../../../reports/conform-model.ts";
+import { matrixOfDrivers } from "../../../reports/drivers.ts";
+import type { Announced } from "../../../reports/github.ts";
+import { junit } from "../../../reports/junit.ts";
+import { markdown } from "../../../reports/markdown.ts";
 import {
 	type CompareReport,
 	type DifferReport,
@@ -15,13 +15,13 @@ import {
 	type Report,
 	type RunRecord,
 	SCHEMA_VERSION,
-} from "../../reports/model.ts";
-import { terminal } from "../../reports/terminal.ts";
-import { parseReport } from "../explore/campaign/baseline.ts";
+} from "../../../reports/model.ts";
+import { terminal } from "../../../reports/terminal.ts";
+import { parseReport } from "../../explore/campaign/baseline.ts";
+import { VERSION } from "../version.ts";
 import { readReport } from "./baseline.ts";
 import { tellGithub } from "./github.ts";
 import { type Named, sayWritten, writeFiles } from "./publish.ts";
-import { VERSION } from "./version.ts";
 
 export interface RenderOptions {
 	readonly html?: boolean;
@@ -94,8 +94,8 @@ const KINDS: readonly Kind[] = [
 		is: (content) => "drivers" in content,
 		async forms(text) {
 			const [{ conformJunit, conformMarkdown, conformText }, { matrixPage }, { pageAssets }] = await Promise.all([
-				import("../../reports/conform.ts"),
-				import("../../reports/html/matrix-page.ts"),
+				import("../../../reports/conform.ts"),
+				import("../../../reports/html/matrix-page.ts"),
 				import("./page-assets.ts"),
 			]);
 			const report = JSON.parse(text) as ConformReport;
@@ -114,8 +114,8 @@ const KINDS: readonly Kind[] = [
 		is: (content) => "versions" in content,
 		async forms(text) {
 			const [{ matrixPage }, { matrixMarkdown, matrixText }, { pageAssets }] = await Promise.all([
-				import("../../reports/html/matrix-page.ts"),
-				import("../../reports/matrix.ts"),
+				import("../../../reports/html/matrix-page.ts"),
+				import("../../../reports/matrix.ts"),
 				import("./page-assets.ts"),
 			]);
 			const report = JSON.parse(text) as MatrixReport;
@@ -130,7 +130,7 @@ const KINDS: readonly Kind[] = [
 		file: "mutants.json",
 		is: (content) => "mutants" in content,
 		async forms(text) {
-			const { mutantsJunit, mutantsMarkdown, mutantsText } = await import("../../reports/mutants.ts");
+			const { mutantsJunit, mutantsMarkdown, mutantsText } = await import("../../../reports/mutants.ts");
 			const { mutants } = JSON.parse(text) as MutantsReport;
 			return {
 				junit: ["mutants.xml", () => mutantsJunit(mutants)],
@@ -143,7 +143,7 @@ const KINDS: readonly Kind[] = [
 		file: "compare.json",
 		is: (content) => "fixes" in content,
 		async forms(text) {
-			const { compareMarkdown, compareText } = await import("../../reports/compare.ts");
+			const { compareMarkdown, compareText } = await import("../../../reports/compare.ts");
 			const report = JSON.parse(text) as CompareReport;
 			return {
 				markdown: ["compare.md", () => compareMarkdown(report)],
@@ -156,7 +156,7 @@ const KINDS: readonly Kind[] = [
 		file: "differ.json",
 		is: (content) => "explained" in content,
 		async forms(text) {
-			const { differMarkdown, differText } = await import("../../reports/differ.ts");
+			const { differMarkdown, differText } = await import("../../../reports/differ.ts");
 			const report = JSON.parse(text) as DifferReport;
 			return {
 				markdown: ["differ.md", () => differMarkdown(report)],
@@ -215,7 +215,7 @@ function contentOf(text: string, file: string): object {
 export async function htmlOf(report: Report, directory: string): Promise<string> {
 	// Loaded when asked for: most commands write no page, and need no bundler.
 	const [{ page }, { pageAssets }] = await Promise.all([
-		import("../../reports/html/page.ts"),
+		import("../../../reports/html/page.ts"),
 		import("./page-assets.ts"),
 	]);
 	return page(report, { runs: runsBeside(report, directory), assets: pageAssets() });

@@ -1,21 +1,21 @@
 /** `pnpm sim differ`: the same seeds on two engines, and for each difference that a user would see what explains it. */
-import { UsageError } from "../../drivers/engine/contract.ts";
-import { differMarkdown, differText } from "../../reports/differ.ts";
-import { type DifferReport, exitCodeOf, SCHEMA_VERSION } from "../../reports/model.ts";
-import { story } from "../../reports/story.ts";
-import { plural, wrap } from "../../reports/text.ts";
-import { conditionsOf } from "../explore/campaign/campaign.ts";
-import { type Compared, compareSeed, differ, differencesIn } from "../explore/compare/differ.ts";
-import type { Judgement } from "../explore/explorer.ts";
-import { inMacrotask } from "../world/interpose.ts";
-import { readReport } from "./baseline.ts";
-import { tellGithub } from "./github.ts";
-import { drawingOptions, quote } from "./options.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import { differMarkdown, differText } from "../../../reports/differ.ts";
+import { type DifferReport, exitCodeOf, SCHEMA_VERSION } from "../../../reports/model.ts";
+import { story } from "../../../reports/story.ts";
+import { plural, wrap } from "../../../reports/text.ts";
+import { conditionsOf } from "../../explore/campaign/campaign.ts";
+import { type Compared, compareSeed, differ, differencesIn } from "../../explore/compare/differ.ts";
+import type { Judgement } from "../../explore/explorer.ts";
+import { inMacrotask } from "../../world/interpose.ts";
+import { drawingOptions, quote } from "../options.ts";
+import { stoppable } from "../progress/stoppable.ts";
+import { paintFor, widthOf } from "../progress/terminal.ts";
+import { readReport } from "../report/baseline.ts";
+import { tellGithub } from "../report/github.ts";
+import { makeReportDirectory, type PublishOptions, sayWritten, writeFiles } from "../report/publish.ts";
+import { VERSION } from "../version.ts";
 import { type PairOptions, type PreparedPair, preparePair } from "./pair.ts";
-import { makeReportDirectory, type PublishOptions, sayWritten, writeFiles } from "./publish.ts";
-import { stoppable } from "./stoppable.ts";
-import { paintFor, widthOf } from "./terminal.ts";
-import { VERSION } from "./version.ts";
 
 export interface DifferOptions extends PairOptions, PublishOptions {
 	readonly runs?: number;

@@ -1,22 +1,22 @@
 /** `pnpm sim shrink`: the smallest run that still fails in the same way, told as a story and kept in a file. */
-import { UsageError } from "../../drivers/engine/contract.ts";
-import { printStatements } from "../../fixtures/generators/print.ts";
-import { json } from "../../reports/json.ts";
-import { findingId, type Report } from "../../reports/model.ts";
-import { count, plural } from "../../reports/text.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { judgeOne } from "../explore/campaign/campaign.ts";
-import { type Explorer, idOf } from "../explore/explorer.ts";
-import { readReproducer, reproducerOf, writeReproducer } from "../explore/keep/reproducer.ts";
-import { REPRODUCER_EXTENSION, reproducerName } from "../explore/keep/reproducer-file.ts";
-import { DEFAULT_BUDGET, describeShrink, type Failure, shrink } from "../explore/shrink/shrink.ts";
-import { inMacrotask } from "../world/interpose.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import { printStatements } from "../../../fixtures/generators/print.ts";
+import { json } from "../../../reports/json.ts";
+import { findingId, type Report } from "../../../reports/model.ts";
+import { count, plural } from "../../../reports/text.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { judgeOne } from "../../explore/campaign/campaign.ts";
+import { type Explorer, idOf } from "../../explore/explorer.ts";
+import { readReproducer, reproducerOf, writeReproducer } from "../../explore/keep/reproducer.ts";
+import { REPRODUCER_EXTENSION, reproducerName } from "../../explore/keep/reproducer-file.ts";
+import { DEFAULT_BUDGET, describeShrink, type Failure, shrink } from "../../explore/shrink/shrink.ts";
+import { inMacrotask } from "../../world/interpose.ts";
+import { loadExpectations, prepare, quote } from "../options.ts";
+import { progressOf } from "../progress/terminal.ts";
+import { writeRunReport } from "../report/publish.ts";
 import { reportOf } from "./explore.ts";
-import { loadExpectations, prepare, quote } from "./options.ts";
-import { writeRunReport } from "./publish.ts";
 import { explorerFor, refuse } from "./replay.ts";
 import { choose, type ShowOptions, tellRun } from "./show.ts";
-import { progressOf } from "./terminal.ts";
 
 export interface ShrinkOptions extends ShowOptions {
 	/** File to write the smaller reproducer to. */
@@ -94,7 +94,7 @@ export async function shrinkCommand(file: string | undefined, options: ShrinkOpt
 	}
 	if (options.report !== undefined) {
 		// Loaded when asked for: a run is told without it.
-		const { runRecordOf } = await import("../explore/keep/run-record.ts");
+		const { runRecordOf } = await import("../../explore/keep/run-record.ts");
 		await writeRunReport(options.report, report, silent, (id) =>
 			inMacrotask(() => runRecordOf(explorer, id, judgement)),
 		);

@@ -2,9 +2,9 @@
 import { existsSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import { PROGRAMS } from "../../fixtures/programs/index.ts";
-import { compareMarkdown, compareText } from "../../reports/compare.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import { PROGRAMS } from "../../../fixtures/programs/index.ts";
+import { compareMarkdown, compareText } from "../../../reports/compare.ts";
 import {
 	type CompareReport,
 	type CostResult,
@@ -13,21 +13,21 @@ import {
 	findingId,
 	type Report,
 	SCHEMA_VERSION,
-} from "../../reports/model.ts";
-import { plural } from "../../reports/text.ts";
-import type { Commands } from "../explore/campaign/result.ts";
-import { asBroken, compareEngines, type Side, verdictOf } from "../explore/compare/compare.ts";
-import { timeRatio } from "../explore/compare/time.ts";
-import { costs } from "../explore/matrix/costs.ts";
-import { readReport } from "./baseline.ts";
-import { commands } from "./explore.ts";
-import { tellGithub } from "./github.ts";
-import { expectationsFile, loadExpectations, quote, type RunOptions } from "./options.ts";
+} from "../../../reports/model.ts";
+import { plural } from "../../../reports/text.ts";
+import type { Commands } from "../../explore/campaign/result.ts";
+import { asBroken, compareEngines, type Side, verdictOf } from "../../explore/compare/compare.ts";
+import { timeRatio } from "../../explore/compare/time.ts";
+import { costs } from "../../explore/matrix/costs.ts";
+import { commands } from "../engine/explore.ts";
+import { expectationsFile, loadExpectations, quote, type RunOptions } from "../options.ts";
+import { stoppable } from "../progress/stoppable.ts";
+import { paintFor, widthOf } from "../progress/terminal.ts";
+import { readReport } from "../report/baseline.ts";
+import { tellGithub } from "../report/github.ts";
+import { makeReportDirectory, type PublishOptions, sayWritten, writeFiles } from "../report/publish.ts";
+import { VERSION } from "../version.ts";
 import { preparePair } from "./pair.ts";
-import { makeReportDirectory, type PublishOptions, sayWritten, writeFiles } from "./publish.ts";
-import { stoppable } from "./stoppable.ts";
-import { paintFor, widthOf } from "./terminal.ts";
-import { VERSION } from "./version.ts";
 
 export interface CompareCommandOptions extends Omit<RunOptions, "engine">, PublishOptions {
 	readonly runs?: number;
@@ -168,7 +168,7 @@ function changesOf({ rows }: CostResult): NonNullable<CompareReport["cost"]>["op
 /** Two reports, without running anything. */
 async function compareReports(fileOfA: string, fileOfB: string): Promise<CompareReport> {
 	const startedAt = performance.now();
-	const { differences, judgedIn, parseBaseline } = await import("../explore/campaign/baseline.ts");
+	const { differences, judgedIn, parseBaseline } = await import("../../explore/campaign/baseline.ts");
 	const [a, b] = [fileOfA, fileOfB].map((file) => parseBaseline(readReport(file, "report"), file).report) as [
 		Report,
 		Report,

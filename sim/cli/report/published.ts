@@ -7,12 +7,12 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import { type MatrixKind, type PublishedTable, publishedIndex } from "../../reports/published-index.ts";
-import { targetsOf } from "../explore/subject/spec.ts";
-import { LOADER } from "./options.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import { type MatrixKind, type PublishedTable, publishedIndex } from "../../../reports/published-index.ts";
+import { targetsOf } from "../../explore/subject/spec.ts";
+import { LOADER } from "../options.ts";
 
-const DIRECTORY = fileURLToPath(new URL("../../reports/published/", import.meta.url));
+const DIRECTORY = fileURLToPath(new URL("../../../reports/published/", import.meta.url));
 
 /** How each table is made: the command line's entry, and what is typed. */
 const TABLES: Readonly<Record<MatrixKind, { entry: "main" | "conform"; args: readonly string[] }>> = {
@@ -23,8 +23,8 @@ const TABLES: Readonly<Record<MatrixKind, { entry: "main" | "conform"; args: rea
 };
 
 const ENTRIES = {
-	main: new URL("./main.ts", import.meta.url),
-	conform: new URL("./conform.ts", import.meta.url),
+	main: new URL("../main.ts", import.meta.url),
+	conform: new URL("../conform.ts", import.meta.url),
 } as const;
 
 export interface PublishedOptions {

@@ -1,21 +1,20 @@
 /** `pnpm sim kills DRIVER` and `pnpm conform DRIVER --kills N`: real processes on a real driver, killed and started again. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import { claimsOf } from "../../drivers/storage/session.ts";
-import { killsText } from "../../reports/kills.ts";
-import type { Report } from "../../reports/model.ts";
-import { IN_PROCESSES } from "../../suites/index.ts";
-import { Recorder } from "../explore/campaign/recorder.ts";
-import { type Judging, resultOf } from "../explore/campaign/result.ts";
-import type { Explorer } from "../explore/explorer.ts";
-import { drawKills, judgeKills, type Killed, type KillsOptions, recordKills } from "../explore/real/kills.ts";
-import type { Loss } from "../explore/real/losses.ts";
-import { type Environment, Nursery } from "../explore/real/nursery.ts";
-import { powerLossOf } from "../explore/real/power/power-loss.ts";
-import { type OwnServer, ownServer, SERVERS } from "../explore/real/servers.ts";
-import { inMacrotask } from "../world/interpose.ts";
-import { reportOf } from "./explore.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import { claimsOf } from "../../../drivers/storage/session.ts";
+import { killsText } from "../../../reports/kills.ts";
+import type { Report } from "../../../reports/model.ts";
+import { IN_PROCESSES } from "../../../suites/index.ts";
+import { Recorder } from "../../explore/campaign/recorder.ts";
+import { type Judging, resultOf } from "../../explore/campaign/result.ts";
+import type { Explorer } from "../../explore/explorer.ts";
+import { drawKills, judgeKills, type Killed, type KillsOptions, recordKills } from "../../explore/real/kills.ts";
+import type { Loss } from "../../explore/real/losses.ts";
+import { type Environment, Nursery } from "../../explore/real/nursery.ts";
+import { powerLossOf } from "../../explore/real/power/power-loss.ts";
+import { type OwnServer, ownServer, SERVERS } from "../../explore/real/servers.ts";
+import { inMacrotask } from "../../world/interpose.ts";
 import {
 	type DriverHere,
 	driverHere,
@@ -25,7 +24,8 @@ import {
 	prepare,
 	quote,
 	type RunOptions,
-} from "./options.ts";
+} from "../options.ts";
+import { progressOf, widthOf } from "../progress/terminal.ts";
 import {
 	filesOf,
 	makeReportDirectory,
@@ -34,10 +34,10 @@ import {
 	printReport,
 	sayWritten,
 	writeFiles,
-} from "./publish.ts";
+} from "../report/publish.ts";
+import { VERSION } from "../version.ts";
+import { reportOf } from "./explore.ts";
 import { tellRun } from "./show.ts";
-import { progressOf, widthOf } from "./terminal.ts";
-import { VERSION } from "./version.ts";
 
 export interface KillsCommandOptions extends RunOptions, PublishOptions {
 	readonly from: number;

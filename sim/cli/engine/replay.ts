@@ -1,11 +1,11 @@
 /** `pnpm sim replay FILE`: runs a reproducer again and says whether it still fails, and from where on it differs. */
-import { UsageError } from "../../drivers/engine/contract.ts";
-import { json } from "../../reports/json.ts";
-import { findingId, type Report } from "../../reports/model.ts";
-import { type Paint, plural, wrap } from "../../reports/text.ts";
-import { describeDifference } from "../explore/blame.ts";
-import { judgeOne } from "../explore/campaign/campaign.ts";
-import { type Explorer, idOf } from "../explore/explorer.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import { json } from "../../../reports/json.ts";
+import { findingId, type Report } from "../../../reports/model.ts";
+import { type Paint, plural, wrap } from "../../../reports/text.ts";
+import { describeDifference } from "../../explore/blame.ts";
+import { judgeOne } from "../../explore/campaign/campaign.ts";
+import { type Explorer, idOf } from "../../explore/explorer.ts";
 import {
 	compareWithRecorded,
 	type Replay,
@@ -13,14 +13,14 @@ import {
 	readReproducer,
 	reproducerOf,
 	writeReproducer,
-} from "../explore/keep/reproducer.ts";
-import { HarnessError } from "../world/harness-error.ts";
-import { inMacrotask } from "../world/interpose.ts";
+} from "../../explore/keep/reproducer.ts";
+import { HarnessError } from "../../world/harness-error.ts";
+import { inMacrotask } from "../../world/interpose.ts";
+import { loadExpectations, prepare, quote, type RunOptions } from "../options.ts";
+import { paintFor, widthOf } from "../progress/terminal.ts";
+import { writeRunReport } from "../report/publish.ts";
 import { reportOf } from "./explore.ts";
-import { loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
-import { writeRunReport } from "./publish.ts";
 import { hanging, tellRun } from "./show.ts";
-import { paintFor, widthOf } from "./terminal.ts";
 
 export interface ReplayOptions extends Partial<RunOptions> {
 	readonly verbose?: boolean;
@@ -82,7 +82,7 @@ export async function replay(file: string, options: ReplayOptions): Promise<Repo
 	const silent = options.json === true || options.quiet === true;
 	if (options.report !== undefined) {
 		// Loaded when asked for: a run is told without it.
-		const { runRecordOf } = await import("../explore/keep/run-record.ts");
+		const { runRecordOf } = await import("../../explore/keep/run-record.ts");
 		await writeRunReport(options.report, report, silent, (id) =>
 			inMacrotask(() => runRecordOf(explorer, id, judgement)),
 		);

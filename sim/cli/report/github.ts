@@ -1,6 +1,6 @@
 /** `--github`: what a workflow on GitHub takes from a job, printed, and appended to the file that it names. */
 import { appendFileSync } from "node:fs";
-import { type Announced, annotations, summary } from "../../reports/github.ts";
+import { type Announced, annotations, summary } from "../../../reports/github.ts";
 
 /** Prints annotations, to standard error where standard output is for JSON alone; GitHub reads both. */
 export function tellGithub(announced: Announced, { json }: { readonly json?: boolean }): void {

@@ -1,8 +1,8 @@
 /** `--baseline FILE`: the earlier report that a campaign is held against, read from its file. */
 import { readFileSync } from "node:fs";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import type { BaselineResult, Report } from "../../reports/model.ts";
-import type { KnownBefore } from "../explore/campaign/result.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import type { BaselineResult, Report } from "../../../reports/model.ts";
+import type { KnownBefore } from "../../explore/campaign/result.ts";
 
 export interface NamedBaseline {
 	/** What is no news. */
@@ -21,7 +21,7 @@ export async function baselineOf(
 ): Promise<NamedBaseline | undefined> {
 	if (file === undefined) return undefined;
 	// Loaded when asked for: only a baseline needs its schema.
-	const { besideBaseline, checkComparable, parseBaseline } = await import("../explore/campaign/baseline.ts");
+	const { besideBaseline, checkComparable, parseBaseline } = await import("../../explore/campaign/baseline.ts");
 	const known = parseBaseline(readReport(file, "baseline"), file);
 	checkComparable(known, properties);
 	return { known, beside: (report) => besideBaseline(known, report) };

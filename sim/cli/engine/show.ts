@@ -1,26 +1,26 @@
 /** `pnpm sim --seed N`: one run again, told as a story, with its verdict and digest. */
-import { UsageError } from "../../drivers/engine/contract.ts";
-import type { HostingMode } from "../../drivers/engine/host.ts";
-import type { Program } from "../../fixtures/programs/program.ts";
-import { json } from "../../reports/json.ts";
-import { findingId, type Report } from "../../reports/model.ts";
-import { story } from "../../reports/story.ts";
-import { type Paint, plural, time, wrap } from "../../reports/text.ts";
-import type { Run } from "../../suites/run.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { describeDifference } from "../explore/blame.ts";
-import { type CampaignResult, conditionsOf, judgeOne, judgeOneOn } from "../explore/campaign/campaign.ts";
-import { Doublecheck } from "../explore/campaign/doublecheck.ts";
-import { referenceScenario } from "../explore/draw.ts";
-import { type Explorer, idOf, type Judgement } from "../explore/explorer.ts";
-import type { Shown } from "../explore/keep/reproducer.ts";
-import { parsePlan, planned } from "../explore/plan.ts";
-import { describeFault, type Fault } from "../world/faults.ts";
-import { inMacrotask } from "../world/interpose.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import type { HostingMode } from "../../../drivers/engine/host.ts";
+import type { Program } from "../../../fixtures/programs/program.ts";
+import { json } from "../../../reports/json.ts";
+import { findingId, type Report } from "../../../reports/model.ts";
+import { story } from "../../../reports/story.ts";
+import { type Paint, plural, time, wrap } from "../../../reports/text.ts";
+import type { Run } from "../../../suites/run.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { describeDifference } from "../../explore/blame.ts";
+import { type CampaignResult, conditionsOf, judgeOne, judgeOneOn } from "../../explore/campaign/campaign.ts";
+import { Doublecheck } from "../../explore/campaign/doublecheck.ts";
+import { referenceScenario } from "../../explore/draw.ts";
+import { type Explorer, idOf, type Judgement } from "../../explore/explorer.ts";
+import type { Shown } from "../../explore/keep/reproducer.ts";
+import { parsePlan, planned } from "../../explore/plan.ts";
+import { describeFault, type Fault } from "../../world/faults.ts";
+import { inMacrotask } from "../../world/interpose.ts";
+import { LOADER, loadExpectations, prepare, type RunOptions } from "../options.ts";
+import { paintFor, widthOf } from "../progress/terminal.ts";
+import { writeRunReport } from "../report/publish.ts";
 import { commands, reportOf } from "./explore.ts";
-import { LOADER, loadExpectations, prepare, type RunOptions } from "./options.ts";
-import { writeRunReport } from "./publish.ts";
-import { paintFor, widthOf } from "./terminal.ts";
 
 type JudgedRun = ReturnType<typeof judgeOne>;
 
@@ -83,7 +83,7 @@ export async function show(options: ShowOptions): Promise<Report> {
 
 	if (options.save !== undefined && shown !== undefined) {
 		// Loaded when asked for: only a reproducer needs its schema and its compression.
-		const { reproducerOf, writeReproducer } = await import("../explore/keep/reproducer.ts");
+		const { reproducerOf, writeReproducer } = await import("../../explore/keep/reproducer.ts");
 		writeReproducer(options.save, reproducerOf(judgement.run, shown));
 	}
 	if (options.json === true) process.stdout.write(json(report));
@@ -94,7 +94,7 @@ export async function show(options: ShowOptions): Promise<Report> {
 	}
 	if (options.report !== undefined) {
 		// Loaded when asked for: a run is told without it.
-		const { runRecordOf } = await import("../explore/keep/run-record.ts");
+		const { runRecordOf } = await import("../../explore/keep/run-record.ts");
 		await writeRunReport(options.report, report, options.json === true || options.quiet === true, (id) =>
 			inMacrotask(() => runRecordOf(explorer, id, judgement)),
 		);

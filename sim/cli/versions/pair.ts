@@ -1,11 +1,11 @@
 /** Two engines that are to run the same: what only one of them has is drawn for neither, and seeds of both avoid the same. */
-import { type Feature, UsageError } from "../../drivers/engine/contract.ts";
-import { avoidedShapes } from "../../fixtures/expectations/expectations.ts";
-import { inOrder } from "../../fixtures/generators/shapes.ts";
-import type { Explorer } from "../explore/explorer.ts";
-import type { Avoid } from "../explore/generate.ts";
-import { type ExplorerSpec, explorerFrom } from "../explore/spec.ts";
-import { choosePrograms, chooseProperties, loadExpectations, type RunOptions } from "./options.ts";
+import { type Feature, UsageError } from "../../../drivers/engine/contract.ts";
+import { avoidedShapes } from "../../../fixtures/expectations/expectations.ts";
+import { inOrder } from "../../../fixtures/generators/shapes.ts";
+import type { Explorer } from "../../explore/explorer.ts";
+import type { Avoid } from "../../explore/generate.ts";
+import { type ExplorerSpec, explorerFrom } from "../../explore/spec.ts";
+import { choosePrograms, chooseProperties, loadExpectations, type RunOptions } from "../options.ts";
 
 export interface PairOptions extends RunOptions {
 	readonly against: string;

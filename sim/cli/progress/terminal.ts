@@ -2,7 +2,7 @@
 import { clearLine, cursorTo } from "node:readline";
 import cliProgress from "cli-progress";
 import pico from "picocolors";
-import { count, NO_PAINT, type Paint } from "../../reports/text.ts";
+import { count, NO_PAINT, type Paint } from "../../../reports/text.ts";
 
 /** Colours on a terminal that wants them; `NO_COLOR` and pipes get none. */
 export function paintFor(stream: NodeJS.WriteStream): Paint {

@@ -2,18 +2,18 @@
 import { existsSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { HostingMode } from "../../drivers/engine/host.ts";
-import { type Budgets, formatBudgets, parseBudgets } from "../../fixtures/costs/budgets.ts";
-import { costMarkdown, costText } from "../../reports/matrix.ts";
-import { type CostReport, SCHEMA_VERSION } from "../../reports/model.ts";
-import { replaceFile } from "../explore/keep/reproducer-file.ts";
-import { budgetsFrom, costs } from "../explore/matrix/costs.ts";
-import { explorerFrom } from "../explore/spec.ts";
+import type { HostingMode } from "../../../drivers/engine/host.ts";
+import { type Budgets, formatBudgets, parseBudgets } from "../../../fixtures/costs/budgets.ts";
+import { costMarkdown, costText } from "../../../reports/matrix.ts";
+import { type CostReport, SCHEMA_VERSION } from "../../../reports/model.ts";
+import { replaceFile } from "../../explore/keep/reproducer-file.ts";
+import { budgetsFrom, costs } from "../../explore/matrix/costs.ts";
+import { explorerFrom } from "../../explore/spec.ts";
+import { paintFor, widthOf } from "../progress/terminal.ts";
+import { makeReportDirectory, sayWritten, writeFiles } from "../report/publish.ts";
 import { enginesOf } from "./matrix.ts";
-import { makeReportDirectory, sayWritten, writeFiles } from "./publish.ts";
-import { paintFor, widthOf } from "./terminal.ts";
 
-const BUDGETS = fileURLToPath(new URL("../../fixtures/costs/budgets.yaml", import.meta.url));
+const BUDGETS = fileURLToPath(new URL("../../../fixtures/costs/budgets.yaml", import.meta.url));
 
 export interface CostOptions {
 	readonly engines?: readonly string[];

@@ -2,14 +2,14 @@
  * Carries out a campaign for the command line: progress on standard error, findings as they come, a report that is written while
  * the campaign goes on (a killed one leaves what it found), and a stop at ctrl-c with what there is.
  */
-import type { Finding, Report } from "../../reports/model.ts";
-import { count, wrap } from "../../reports/text.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import type { SubjectScenario } from "../../suites/subject.ts";
-import type { CampaignOptions } from "../explore/campaign/campaign.ts";
-import type { CampaignResult } from "../explore/campaign/result.ts";
-import type { KeptFiles } from "../explore/keep/reproductions.ts";
-import { tellGithub } from "./github.ts";
+import type { Finding, Report } from "../../../reports/model.ts";
+import { count, wrap } from "../../../reports/text.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import type { SubjectScenario } from "../../../suites/subject.ts";
+import type { CampaignOptions } from "../../explore/campaign/campaign.ts";
+import type { CampaignResult } from "../../explore/campaign/result.ts";
+import type { KeptFiles } from "../../explore/keep/reproductions.ts";
+import { tellGithub } from "../report/github.ts";
 import {
 	filesOf,
 	namesOf,
@@ -20,7 +20,7 @@ import {
 	withReproducers,
 	writeFiles,
 	writePage,
-} from "./publish.ts";
+} from "../report/publish.ts";
 import { progressOf, widthOf } from "./terminal.ts";
 
 /** What a campaign is given to tell of itself while it runs. */

@@ -8,9 +8,9 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
-import type { PackageNeed } from "../../drivers/actor/rivetkit/package.ts";
+import type { PackageNeed } from "../../../drivers/actor/rivetkit/package.ts";
 
-const CACHE = fileURLToPath(new URL("../../node_modules/.cache/faultline-packages/", import.meta.url));
+const CACHE = fileURLToPath(new URL("../../../node_modules/.cache/faultline-packages/", import.meta.url));
 const INSTALL_LIMIT_MS = 300_000;
 /** Where there is no network that is to be told soon, and not after a minute. */
 const PATIENCE = { npm_config_fetch_retries: "1", npm_config_fetch_retry_mintimeout: "1000" };

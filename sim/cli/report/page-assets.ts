@@ -4,9 +4,9 @@
  */
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
-import type { PageAssets } from "../../reports/html/page.ts";
+import type { PageAssets } from "../../../reports/html/page.ts";
 
-const SOURCES = new URL("../../reports/html/", import.meta.url);
+const SOURCES = new URL("../../../reports/html/", import.meta.url);
 
 /** What browsers must know of: they unpack what is deflated since then. */
 const TARGET = ["chrome111", "firefox113", "safari16.4"];

@@ -2,23 +2,23 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import { NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
-import { PROGRAMS } from "../../fixtures/programs/index.ts";
-import { type HistoriesReport, SCHEMA_VERSION } from "../../reports/model.ts";
-import { count, plural, wrap } from "../../reports/text.ts";
-import { replaceFile } from "../explore/keep/reproducer-file.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import { NEWEST, PUBLISHED } from "../../../drivers/engine/rivet/engine.ts";
+import { PROGRAMS } from "../../../fixtures/programs/index.ts";
+import { type HistoriesReport, SCHEMA_VERSION } from "../../../reports/model.ts";
+import { count, plural, wrap } from "../../../reports/text.ts";
+import { replaceFile } from "../../explore/keep/reproducer-file.ts";
 import {
 	checkHistory,
 	decodeHistories,
 	encodeHistories,
 	type RecordedState,
 	recordHistories,
-} from "../explore/matrix/histories.ts";
-import { explorerFrom } from "../explore/spec.ts";
-import { inMacrotask } from "../world/interpose.ts";
+} from "../../explore/matrix/histories.ts";
+import { explorerFrom } from "../../explore/spec.ts";
+import { inMacrotask } from "../../world/interpose.ts";
+import { paintFor, widthOf } from "../progress/terminal.ts";
 import { enginesOf } from "./matrix.ts";
-import { paintFor, widthOf } from "./terminal.ts";
 
 export interface HistoriesOptions {
 	/** The engine to check; with `update`, the versions to record. */
@@ -30,7 +30,7 @@ export interface HistoriesOptions {
 
 /** Where the histories of a version are kept. */
 export function historiesFile(engine: string): string {
-	return fileURLToPath(new URL(`../../fixtures/histories/${engine}.cbor`, import.meta.url));
+	return fileURLToPath(new URL(`../../../fixtures/histories/${engine}.cbor`, import.meta.url));
 }
 
 /** The recorded histories of published versions that an engine must be able to read: its own and those of older ones. */

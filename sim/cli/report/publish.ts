@@ -1,14 +1,14 @@
 /** Hands a report on: printed, and as files, which are replaced whole so that whoever reads one never sees half of it. */
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import { json } from "../../reports/json.ts";
-import { junit } from "../../reports/junit.ts";
-import type { Report, RunRecord } from "../../reports/model.ts";
-import { terminal } from "../../reports/terminal.ts";
-import { RUNS, replaceFile, runRecordName } from "../explore/keep/reproducer-file.ts";
-import type { KeptFiles } from "../explore/keep/reproductions.ts";
-import { paintFor, widthOf } from "./terminal.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import { json } from "../../../reports/json.ts";
+import { junit } from "../../../reports/junit.ts";
+import type { Report, RunRecord } from "../../../reports/model.ts";
+import { terminal } from "../../../reports/terminal.ts";
+import { RUNS, replaceFile, runRecordName } from "../../explore/keep/reproducer-file.ts";
+import type { KeptFiles } from "../../explore/keep/reproductions.ts";
+import { paintFor, widthOf } from "../progress/terminal.ts";
 
 export interface PublishOptions {
 	readonly report?: string;

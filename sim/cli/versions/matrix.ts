@@ -1,11 +1,11 @@
 /** `pnpm sim matrix` and `pnpm sim upgrade`: versions beside each other, in one table each. */
 import { availableParallelism } from "node:os";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import type { HostingMode } from "../../drivers/engine/host.ts";
-import { REFERENCE } from "../../drivers/engine/load.ts";
-import { PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
-import { PROGRAMS } from "../../fixtures/programs/index.ts";
-import { matrixMarkdown, matrixText, upgradesText } from "../../reports/matrix.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import type { HostingMode } from "../../../drivers/engine/host.ts";
+import { REFERENCE } from "../../../drivers/engine/load.ts";
+import { PUBLISHED } from "../../../drivers/engine/rivet/engine.ts";
+import { PROGRAMS } from "../../../fixtures/programs/index.ts";
+import { matrixMarkdown, matrixText, upgradesText } from "../../../reports/matrix.ts";
 import {
 	exitCodeOf,
 	type MatrixReport,
@@ -14,27 +14,27 @@ import {
 	SCHEMA_VERSION,
 	type UpgradeReport,
 	type UpgradeResult,
-} from "../../reports/model.ts";
-import { story } from "../../reports/story.ts";
-import { count, plural, wrap } from "../../reports/text.ts";
-import { versionUpgrade } from "../../suites/upgrade.ts";
-import { campaign } from "../explore/campaign/campaign.ts";
-import type { Explorer } from "../explore/explorer.ts";
-import { costs } from "../explore/matrix/costs.ts";
-import { type ExploredVersion, matrixRows, matrixVerdict } from "../explore/matrix/matrix.ts";
-import { upgradeTable } from "../explore/matrix/upgrade-table.ts";
-import { finish, statesOf } from "../explore/matrix/upgrades.ts";
-import { describeFault } from "../world/faults.ts";
-import { inMacrotask } from "../world/interpose.ts";
+} from "../../../reports/model.ts";
+import { story } from "../../../reports/story.ts";
+import { count, plural, wrap } from "../../../reports/text.ts";
+import { versionUpgrade } from "../../../suites/upgrade.ts";
+import { campaign } from "../../explore/campaign/campaign.ts";
+import type { Explorer } from "../../explore/explorer.ts";
+import { costs } from "../../explore/matrix/costs.ts";
+import { type ExploredVersion, matrixRows, matrixVerdict } from "../../explore/matrix/matrix.ts";
+import { upgradeTable } from "../../explore/matrix/upgrade-table.ts";
+import { finish, statesOf } from "../../explore/matrix/upgrades.ts";
+import { describeFault } from "../../world/faults.ts";
+import { inMacrotask } from "../../world/interpose.ts";
+import { commands } from "../engine/explore.ts";
+import { hunted } from "../engine/mutants.ts";
+import { drawingOptions, loadExpectations, prepare, quote, type RunOptions } from "../options.ts";
+import { stoppable } from "../progress/stoppable.ts";
+import { paintFor, widthOf } from "../progress/terminal.ts";
+import { makeReportDirectory, sayWritten, writeFiles } from "../report/publish.ts";
+import { today } from "../report/today.ts";
+import { VERSION } from "../version.ts";
 import { loadBudgets } from "./cost.ts";
-import { commands } from "./explore.ts";
-import { hunted } from "./mutants.ts";
-import { drawingOptions, loadExpectations, prepare, quote, type RunOptions } from "./options.ts";
-import { makeReportDirectory, sayWritten, writeFiles } from "./publish.ts";
-import { stoppable } from "./stoppable.ts";
-import { paintFor, widthOf } from "./terminal.ts";
-import { today } from "./today.ts";
-import { VERSION } from "./version.ts";
 
 export interface MatrixOptions extends Omit<RunOptions, "engine"> {
 	/** The versions, oldest first; all published ones when absent. */
@@ -189,8 +189,8 @@ export async function publishMatrix(
 	if (options.report === undefined) return;
 	// Loaded when asked for: only a page needs the bundler.
 	const [{ matrixPage }, { pageAssets }] = await Promise.all([
-		import("../../reports/html/matrix-page.ts"),
-		import("./page-assets.ts"),
+		import("../../../reports/html/matrix-page.ts"),
+		import("../report/page-assets.ts"),
 	]);
 	const files: [string, string][] = [
 		["matrix.html", matrixPage(report, pageAssets())],

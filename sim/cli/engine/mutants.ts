@@ -2,13 +2,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import { referenceEngine } from "../../drivers/engine/reference/reference.ts";
-import { loadRivet, NEWEST, PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
-import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
-import type { Catch } from "../../fixtures/mutants/catch.ts";
-import { CATCHES } from "../../fixtures/mutants/catches.ts";
-import { formatKills, type Kill, parseKills, rowOf } from "../../fixtures/mutants/kills.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import { referenceEngine } from "../../../drivers/engine/reference/reference.ts";
+import { loadRivet, NEWEST, PUBLISHED } from "../../../drivers/engine/rivet/engine.ts";
+import { memoryStorage } from "../../../drivers/storage/memory/driver.ts";
+import type { Catch } from "../../../fixtures/mutants/catch.ts";
+import { CATCHES } from "../../../fixtures/mutants/catches.ts";
+import { formatKills, type Kill, parseKills, rowOf } from "../../../fixtures/mutants/kills.ts";
 import {
 	exitCodeOf,
 	findingId,
@@ -16,20 +16,20 @@ import {
 	type MutantsReport,
 	type MutantsResult,
 	SCHEMA_VERSION,
-} from "../../reports/model.ts";
-import { mutantsJunit, mutantsMarkdown, mutantsText, mutantsVerdict } from "../../reports/mutants.ts";
-import { COMPARISONS, PROPERTIES } from "../../suites/index.ts";
-import { ALL_MUTANTS } from "../explore/gate/deviations.ts";
-import { Gate, gaps, huntAll } from "../explore/gate/gate.ts";
-import { replaceFile } from "../explore/keep/reproducer-file.ts";
-import { loadBudgets } from "./cost.ts";
-import { loadExpectations, unknown } from "./options.ts";
-import { makeReportDirectory, sayWritten, writeFiles } from "./publish.ts";
-import { stoppable } from "./stoppable.ts";
-import { paintFor, widthOf } from "./terminal.ts";
-import { VERSION } from "./version.ts";
+} from "../../../reports/model.ts";
+import { mutantsJunit, mutantsMarkdown, mutantsText, mutantsVerdict } from "../../../reports/mutants.ts";
+import { COMPARISONS, PROPERTIES } from "../../../suites/index.ts";
+import { ALL_MUTANTS } from "../../explore/gate/deviations.ts";
+import { Gate, gaps, huntAll } from "../../explore/gate/gate.ts";
+import { replaceFile } from "../../explore/keep/reproducer-file.ts";
+import { loadExpectations, unknown } from "../options.ts";
+import { stoppable } from "../progress/stoppable.ts";
+import { paintFor, widthOf } from "../progress/terminal.ts";
+import { makeReportDirectory, sayWritten, writeFiles } from "../report/publish.ts";
+import { VERSION } from "../version.ts";
+import { loadBudgets } from "../versions/cost.ts";
 
-const KILLS = fileURLToPath(new URL("../../fixtures/mutants/kills.json", import.meta.url));
+const KILLS = fileURLToPath(new URL("../../../fixtures/mutants/kills.json", import.meta.url));
 
 export interface MutantsOptions {
 	/** None: what a mutant is made of is its own affair. */

@@ -3,15 +3,15 @@
 import { writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { inspect } from "node:util";
-import { UsageError } from "../../drivers/engine/contract.ts";
-import { describeKeyOf } from "../../drivers/engine/load.ts";
-import { memoryStorage } from "../../drivers/storage/memory/driver.ts";
-import { findingId } from "../../reports/model.ts";
-import { story } from "../../reports/story.ts";
-import { wrap } from "../../reports/text.ts";
-import { decodeEvent } from "../explore/blame.ts";
-import { conditionsOf } from "../explore/campaign/campaign.ts";
-import { faultsOf, type Reproducer, readReproducer } from "../explore/keep/reproducer.ts";
+import { UsageError } from "../../../drivers/engine/contract.ts";
+import { describeKeyOf } from "../../../drivers/engine/load.ts";
+import { memoryStorage } from "../../../drivers/storage/memory/driver.ts";
+import { findingId } from "../../../reports/model.ts";
+import { story } from "../../../reports/story.ts";
+import { wrap } from "../../../reports/text.ts";
+import { decodeEvent } from "../../explore/blame.ts";
+import { conditionsOf } from "../../explore/campaign/campaign.ts";
+import { faultsOf, type Reproducer, readReproducer } from "../../explore/keep/reproducer.ts";
 import { refuse } from "./replay.ts";
 
 export interface EmitOptions {

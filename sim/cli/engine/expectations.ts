@@ -3,24 +3,24 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { relative } from "node:path";
-import { PUBLISHED } from "../../drivers/engine/rivet/engine.ts";
+import { PUBLISHED } from "../../../drivers/engine/rivet/engine.ts";
 import {
 	type Expectation,
 	formatExpectations,
 	TODO,
 	UNEXPLAINED,
 	unexplained,
-} from "../../fixtures/expectations/expectations.ts";
-import { countStatements } from "../../fixtures/generators/statement.ts";
-import { type Finding, findingId } from "../../reports/model.ts";
-import { plural, wrap } from "../../reports/text.ts";
-import type { Scenario } from "../../suites/scenario.ts";
-import { campaign } from "../explore/campaign/campaign.ts";
-import type { Explorer } from "../explore/explorer.ts";
-import { shrink } from "../explore/shrink/shrink.ts";
+} from "../../../fixtures/expectations/expectations.ts";
+import { countStatements } from "../../../fixtures/generators/statement.ts";
+import { type Finding, findingId } from "../../../reports/model.ts";
+import { plural, wrap } from "../../../reports/text.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import { campaign } from "../../explore/campaign/campaign.ts";
+import type { Explorer } from "../../explore/explorer.ts";
+import { shrink } from "../../explore/shrink/shrink.ts";
+import { expectationsFile, loadExpectations, loadMeanings, prepare, type RunOptions } from "../options.ts";
+import { progressOf, widthOf } from "../progress/terminal.ts";
 import { commands, DEFAULT_RUNS } from "./explore.ts";
-import { expectationsFile, loadExpectations, loadMeanings, prepare, type RunOptions } from "./options.ts";
-import { progressOf, widthOf } from "./terminal.ts";
 
 export interface ExpectationsOptions extends RunOptions {
 	readonly update?: boolean;
