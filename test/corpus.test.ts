@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findingId, type Report } from "../reports/model.ts";
 import { campaign } from "../sim/explore/campaign/campaign.ts";
-import { readCorpus } from "../sim/explore/keep/corpus.ts";
+import { type Corpus, readCorpus } from "../sim/explore/keep/corpus.ts";
+import { EngineForm } from "../sim/explore/keep/engine-form.ts";
 import { Keeper } from "../sim/explore/keep/keeper.ts";
 import { readReproducer, reproducerOf, writeReproducer } from "../sim/explore/keep/reproducer.ts";
 import { reproducerName } from "../sim/explore/keep/reproducer-file.ts";
 import { inMacrotask } from "../sim/world/interpose.ts";
+import type { Scenario } from "../suites/scenario.ts";
 import { sim } from "./support/cli.ts";
 import { explorerOf } from "./support/explorer.ts";
 
@@ -22,7 +24,9 @@ const CAMPAIGN = [...ABOUT, "--expectations", "none"];
 const HOOK_MS = 60_000;
 
 let directory: string;
+let form: EngineForm;
 beforeAll(async () => {
+	form = new EngineForm(await explorerOf({ programs: ["queue-loop"] }));
 	directory = mkdtempSync(join(tmpdir(), "faultline-corpus-"));
 	await sim([...CAMPAIGN, "--runs", "150", "--corpus", join(directory, "first")]);
 }, HOOK_MS);
@@ -132,10 +136,10 @@ describe("a corpus", () => {
 		mkdirSync(corpus);
 		const file = join(corpus, FILE);
 		writeReproducer(file, worse);
-		const keeper = new Keeper(explorer, { corpus });
+		const keeper = new Keeper(new EngineForm(explorer), { corpus });
 		const commands = { commandFor: String, commandForKnown: String };
 		const options = { from: 1, runs: 400, expectations: [], ...commands };
-		const result = await campaign(explorer, { ...options, corpus: keeper.corpus as NonNullable<Keeper["corpus"]> });
+		const result = await campaign(explorer, { ...options, corpus: keeper.corpus as Corpus<Scenario> });
 		expect((await keeper.keep(result)).result).toBe(result);
 		const kept = readReproducer(file);
 		expect(kept.scenario).not.toEqual(worse.scenario);
@@ -194,7 +198,7 @@ describe("a campaign that is stopped", () => {
 		const told = [...stdout.matchAll(/^FAIL +(\S+) {2}(\S+) /gm)].map(([, property, kind]) => `${property}/${kind}`);
 		expect(told).not.toEqual([]);
 		expect(readdirSync(corpus).sort()).toEqual(told.map(reproducerName).sort());
-		for (const [, { property, kind }] of readCorpus(corpus)) expect(told).toContain(`${property}/${kind}`);
+		for (const [, { property, kind }] of readCorpus(corpus, form).kept) expect(told).toContain(`${property}/${kind}`);
 		expect(code).toBe(1);
 	});
 
@@ -206,7 +210,7 @@ describe("a campaign that is stopped", () => {
 			if (stderr.includes("new:") && kept().length > 0) child.kill("SIGKILL");
 		});
 		expect(code).toBeNull();
-		expect(readCorpus(corpus).size).toBe(kept().length);
+		expect(readCorpus(corpus, form).kept.size).toBe(kept().length);
 	});
 });
 
@@ -234,7 +238,7 @@ describe("a file of a corpus", () => {
 		const corpus = copy("damaged");
 		const file = join(corpus, FILE);
 		writeFileSync(file, change(readFileSync(file)));
-		expect(() => readCorpus(corpus)).toThrow(message);
+		expect(() => readCorpus(corpus, form)).toThrow(message);
 		const { code, stdout, stderr } = await sim([...CAMPAIGN, "--runs", "1", "--corpus", corpus]);
 		expect(stderr).toMatch(message);
 		expect(stderr).toMatch(/; or take it out of the corpus\.$/m);

@@ -15,6 +15,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Finding, findingId, type Report } from "../reports/model.ts";
 import { campaign } from "../sim/explore/campaign/campaign.ts";
 import type { CampaignResult } from "../sim/explore/campaign/result.ts";
+import { EngineForm } from "../sim/explore/keep/engine-form.ts";
 import { Keeper } from "../sim/explore/keep/keeper.ts";
 import { readReproducer } from "../sim/explore/keep/reproducer.ts";
 import { reproducerName } from "../sim/explore/keep/reproducer-file.ts";
@@ -177,7 +178,7 @@ describe("a run that is made again to be kept", () => {
 	])("and %s makes the result invalid, and is not kept", async (_what, make, message) => {
 		const corpus = mkdtempSync(join(directory, "leak-"));
 		const report = mkdtempSync(join(directory, "leak-"));
-		const keeper = new Keeper(await explorerOf({ programs: ["queue-loop"] }), { corpus, report });
+		const keeper = new Keeper(new EngineForm(await explorerOf({ programs: ["queue-loop"] })), { corpus, report });
 		const kept = await keeper.keep(make());
 		expect(kept.result.verdict).toBe("invalid");
 		expect(kept.result.problems).toEqual([expect.stringMatching(message)]);
@@ -197,7 +198,7 @@ describe("a run that is made again to be kept", () => {
 			runs++;
 			return judge(...args);
 		};
-		const keeper = new Keeper(explorer, { report });
+		const keeper = new Keeper(new EngineForm(explorer), { report });
 		const { files } = await keeper.keep(result);
 		const file = join(report, ([...files.values()][0] as { reproducer: string }).reproducer);
 		rmSync(file);

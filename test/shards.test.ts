@@ -228,6 +228,71 @@ describe("three shards", () => {
 	});
 });
 
+describe.each([
+	{
+		what: "seeds of a runner and its server",
+		campaign: "--runner reference --server pegboard --program start,sleep-and-wake --runs 61 --from 5",
+		reached: ["1/3: 21 seeds, 5 to 65", "2/3: 20 seeds, 6 to 63", "3/3: 20 seeds, 7 to 64"],
+		verdict: "known",
+		other: [{ driver: "reference" }, /^b: another server than a has \(reference, not pegboard\)/],
+	},
+	{
+		what: "searches of actors",
+		campaign: "--actor reference --program stateless,counter-loop,broadcasts --explore crashes --depth 1",
+		reached: [1, 2, 3].map((i) => expect.stringMatching(`^${i}/3: 1 of 1 searches exhausted, \\d+ runs$`)),
+		verdict: "pass",
+		other: [
+			{ engine: { name: "rivetkit-2.2.1", version: "2.2.1" } },
+			/^b: another actor than a has .*rivetkit-2\.2\.1/,
+		],
+	},
+] as const)("shards that are $what", ({ what, campaign, reached, verdict, other }) => {
+	const named = (name: string) => `${what.replaceAll(" ", "-")}-${name}`;
+	const numbers = ["1", "2", "3"];
+
+	beforeAll(async () => {
+		const args = [...campaign.split(" "), "--quiet", "--report"];
+		await sim([...args, join(directory, named("whole"))]);
+		for (const i of numbers) await sim([...args, join(directory, named(i)), "--shard", `${i}/3`]);
+	}, HOOK_MS);
+
+	it("merged are the campaign without shards, the files of its findings to the byte", async () => {
+		const shards = numbers.map((i) => join(directory, named(i))).reverse();
+		const { code } = await sim(["merge", ...shards, "--report", join(directory, named("merged")), "--quiet"]);
+		const [whole, merged] = [readReport(named("whole")), readReport(named("merged"))];
+		expect(whole.verdict).toBe(verdict);
+		expect(whole.counts.runs).toBeGreaterThan(60);
+		const { timings: _, settings, ...rest } = merged;
+		expect({ ...whole, ...rest, timings: whole.timings, settings: whole.settings }).toEqual(whole);
+		expect(settings).toEqual({ ...whole.settings, shards: reached });
+		expect(code).toBe(whole.exitCode);
+		for (const { example } of whole.findings) {
+			for (const file of [example?.reproducer, example?.run]) {
+				const [one, another] = ["whole", "merged"].map((name) => join(directory, named(name), file as string));
+				expect(readFileSync(another as string)).toEqual(readFileSync(one as string));
+			}
+		}
+	});
+
+	it("refuse those of another target, and of another kind of target", () => {
+		const [change, message] = other;
+		const withSecond = (record: Partial<ShardRecord>) =>
+			new Map([
+				["a", readShard(named("1"))],
+				["b", { ...readShard(named("2")), ...record }],
+			]);
+		expect(() => joinShards(withSecond(change), false)).toThrow(message);
+		const { kind: _, ...engine } = readShard(named("2"));
+		const mixed = new Map([
+			["a", readShard(named("1"))],
+			["b", engine],
+		]);
+		expect(() => joinShards(mixed, false)).toThrow(
+			/^b: another kind of target than a has \(engine, not (actor|runner)\)/,
+		);
+	});
+});
+
 describe("wrong usage", () => {
 	it.each([
 		["a shard beyond the last", ["--shard", "4/3"], /a shard is i\/n with i from 1 to n/],
@@ -237,6 +302,12 @@ describe("wrong usage", () => {
 			["--shard", "5/5", "--runs", "2"],
 			/Shard 5\/5 has none of 2 seeds; use at most 2 shards/,
 		],
+		[
+			"a shard without searches",
+			["--actor", "reference", "--explore", "crashes", "--program", "stateless", "--shard", "2/2"],
+			/Shard 2\/2 has none of 1 search; use at most 1 shard\./,
+		],
+		["a shard of one run of an actor", ["--actor", "reference", "--seed", "1", "--shard", "1/2"], /one or the other/],
 		["no workers", ["--workers", "0"], /a number of workers is a whole number from 1/],
 		["a shard of one seed", ["--seed", "1", "--shard", "1/2"], /one or the other/],
 	])("%s: one line that says what would be right, exit 2", (_name, args, message) => expectRefusal(args, message));

@@ -1,8 +1,8 @@
 /** Actors and runners on the command line, as users type it. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { MutantsReport, Report } from "../reports/model.ts";
 import { sim } from "./support/cli.ts";
 
@@ -115,6 +115,108 @@ test("what is listed is known, and shown by its id", async () => {
 	const shown = await sim([...PEGBOARD, "--known", id]);
 	expect(shown.stdout).toContain(`known failure ${id}`);
 	expect(shown.code).toBe(0);
+});
+
+describe("a corpus of runners", () => {
+	const ABOUT = ["--program", "start", "--property", "command.index,event.acked", "--expectations", "none", "--json"];
+	const CAMPAIGN = [...PEGBOARD, ...ABOUT];
+	const NAMES = ["command.index--went-back.repro.json", "event.acked--never-acknowledged.repro.json"];
+	const [INDEX, ACKED] = NAMES as [string, string];
+	const first = join(directory, "corpus");
+	/** Seeds that show nothing of themselves. */
+	const ONE_RUN = ["--runs", "1", "--from", "100000"];
+
+	beforeAll(async () => {
+		await sim([...CAMPAIGN, "--runs", "60", "--corpus", first]);
+	}, 60_000);
+
+	/** A corpus of its own, as the first campaign left it. */
+	function copy(name: string): string {
+		const corpus = join(directory, `corpus-${name}`);
+		cpSync(first, corpus, { recursive: true });
+		return corpus;
+	}
+
+	async function explored(
+		corpus: string,
+		options: readonly string[],
+	): Promise<{ report: Report; code: number | null }> {
+		const { stdout, code } = await sim([...options, "--corpus", corpus]);
+		return { report: JSON.parse(stdout) as Report, code };
+	}
+
+	test("keeps what is new, a file a finding, and nothing that is listed", async () => {
+		expect(readdirSync(first)).toEqual(NAMES);
+		const listed = join(directory, "corpus-listed");
+		const { code } = await sim([...PEGBOARD, "--program", "start", "--runs", "60", "--quiet", "--corpus", listed]);
+		expect(code).toBe(0);
+		expect(readdirSync(listed)).toEqual([]);
+	});
+
+	test("is tried before the first seed, and what still fails is a finding that no seed counts for", async () => {
+		const corpus = copy("failing");
+		const files = NAMES.map((name) => join(corpus, name));
+		const { report, code } = await explored(corpus, [...CAMPAIGN, ...ONE_RUN]);
+		expect(report.corpus).toEqual({ failing: files, passing: [], untried: [] });
+		expect(report.findings).toMatchObject([
+			{ id: "command.index/went-back", verdict: "fail", runs: 0, example: { command: `pnpm sim replay ${files[0]}` } },
+			{ id: "event.acked/never-acknowledged", verdict: "fail", runs: 0 },
+		]);
+		expect(report.counts.runs).toBe(1);
+		expect(code).toBe(1);
+		const replayed = await sim(["replay", files[0] as string, "--expectations", "none"]);
+		expect(replayed.stdout).toContain("equal to the byte");
+		expect(replayed.code).toBe(1);
+	});
+
+	test("takes a file of any name, and brings up to date only its own", async () => {
+		const corpus = copy("by-hand");
+		renameSync(join(corpus, INDEX), join(corpus, "mine.repro.json"));
+		const before = readFileSync(join(corpus, ACKED), "utf8");
+		const content = JSON.parse(before) as { scenario: object };
+		const worse = { ...content, scenario: { ...content.scenario, faults: [{ kind: "slow-link", frame: 1, ms: 1 }] } };
+		writeFileSync(join(corpus, ACKED), JSON.stringify(worse));
+		const { report } = await explored(corpus, [...CAMPAIGN, "--runs", "60"]);
+		expect(report.corpus?.failing).toEqual([join(corpus, ACKED), join(corpus, "mine.repro.json")]);
+		expect(readdirSync(corpus)).toEqual([ACKED, "mine.repro.json"]);
+		expect(readFileSync(join(corpus, ACKED), "utf8")).toBe(before);
+	});
+
+	test("says what passes on another target, and names the target where a file is of another", async () => {
+		const corpus = copy("other");
+		const [index, acked] = [join(corpus, INDEX), join(corpus, ACKED)];
+		const sound = await explored(corpus, ["--runner", "reference", ...ABOUT, ...ONE_RUN]);
+		expect(sound.report.corpus).toEqual({ failing: [], passing: [index, acked], untried: [] });
+		expect(sound.code).toBe(0);
+		const published = await explored(corpus, ["--runner", "2.2.1", ...ABOUT, ...ONE_RUN]);
+		expect(published.report.corpus?.failing).toContain(acked);
+		const { command } = published.report.findings.find(({ property }) => property === "event.acked")?.example ?? {};
+		expect(command).toBe(`pnpm sim replay ${acked} --runner 2.2.1`);
+		expect(readdirSync(corpus)).toEqual(NAMES);
+	});
+
+	test.each([
+		["another program", [...PEGBOARD, "--program", "sleep-and-wake"]],
+		["another property", [...PEGBOARD, "--property", "runner.lost"]],
+		["another kind of subject", ["--actor", "reference"]],
+		["a workflow engine", ["--engine", "reference", "--program", "simple", "--property", "timer.never-early"]],
+	])("names what it could not try, with %s", async (_what, target) => {
+		const corpus = copy("untried");
+		const args = ["--expectations", "none", "--json", ...ONE_RUN];
+		const { report } = await explored(corpus, [...target, ...args]);
+		expect(report.corpus).toEqual({ failing: [], passing: [], untried: NAMES.map((name) => join(corpus, name)) });
+	});
+
+	test("is refused in one line where a file in it cannot be run", async () => {
+		const corpus = copy("damaged");
+		writeFileSync(join(corpus, INDEX), readFileSync(join(corpus, INDEX), "utf8").replace('"pace"', '"pacing"'));
+		const { code, stdout, stderr } = await sim([...CAMPAIGN, ...ONE_RUN, "--corpus", corpus]);
+		expect(stderr).toMatch(/cannot run \(scenario\.pac\w+: .*; or take it out of the corpus\.$/m);
+		expect(stderr).toContain(join(corpus, INDEX));
+		expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+		expect(stdout).toBe("");
+		expect(code).toBe(2);
+	});
 });
 
 describe("what is wrong is said in a line", () => {

@@ -336,7 +336,9 @@ async function subject(
 ): Promise<{ readonly exitCode: 0 | 1 | 2 | 3 }> {
 	const single = ["known", "plan", "seed"].find((name) => Reflect.get(options, name) !== undefined);
 	const isShown = single !== undefined && (single !== "seed" || options.explore === "random");
-	const many = ["runs", "for", "baseline", "github"].find((name) => Reflect.get(options, name) !== undefined);
+	const many = ["runs", "for", "shard", "corpus", "baseline", "github"].find(
+		(name) => Reflect.get(options, name) !== undefined,
+	);
 	if (isShown && many !== undefined) {
 		throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);
 	}

@@ -11,7 +11,7 @@ import { Disk, type DiskImage } from "./disk.ts";
 import { type FaultPlan, type Intervention, type Latency, NO_LATENCY, type PlannedAlarm } from "./faults.ts";
 import { HarnessError } from "./harness-error.ts";
 import type { History } from "./history.ts";
-import { activeInterposer, drain, inMacrotask, interpose, placeSockets, type SimulatedSockets } from "./interpose.ts";
+import { drain, inMacrotask, interpose, type SimulatedSockets } from "./interpose.ts";
 import { type CrashPointListener, CrashPoints } from "./parts/crash-points.ts";
 import { DurableEffects } from "./parts/durable-effects.ts";
 import { EventQueue } from "./parts/event-queue.ts";
@@ -286,8 +286,7 @@ export class World implements Surroundings {
 
 	/** Gives the code of processes connections to each other; without them, connecting is leaving the world. */
 	provideSockets(sockets: SimulatedSockets): void {
-		this.#runtime.sockets = sockets;
-		if (activeInterposer() !== undefined) placeSockets(sockets);
+		this.#runtime.provideSockets(sockets);
 	}
 
 	/** Does something when the running event is over and all that it caused has settled. */

@@ -8,11 +8,12 @@ import { count, plural } from "../../../reports/text.ts";
 import { PROPERTIES } from "../../../suites/index.ts";
 import type { Target } from "../../../suites/run.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
-import { type CampaignResult, campaign } from "../../explore/campaign/campaign.ts";
+import { type CampaignResult, campaignIn } from "../../explore/campaign/campaign.ts";
 import { Doublecheck } from "../../explore/campaign/doublecheck.ts";
+import { Recorder } from "../../explore/campaign/recorder.ts";
 import type { Commands } from "../../explore/campaign/result.ts";
 import { type Shard, seedsOf, WHOLE } from "../../explore/campaign/shard.ts";
-import { digestOf, formatShard, SHARD_FILE } from "../../explore/campaign/shard-file.ts";
+import { digestOf } from "../../explore/campaign/shard-file.ts";
 import type { Exploration } from "../../explore/campaign/work.ts";
 import { REFERENCE_SEED } from "../../explore/draw.ts";
 import type { Explorer } from "../../explore/explorer.ts";
@@ -33,6 +34,7 @@ import {
 import { carryOut } from "../progress/carry-out.ts";
 import { baselineOf } from "../report/baseline.ts";
 import { makeReportDirectory, type PublishOptions } from "../report/publish.ts";
+import { refuseEmptyShard, shardFiles } from "../report/sharing.ts";
 import { VERSION } from "../version.ts";
 
 export interface ExploreOptions extends RunOptions, PublishOptions {
@@ -74,11 +76,8 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 	const runs = options.runs ?? (options.for === undefined ? usual : Number.POSITIVE_INFINITY);
 	const { shard = WHOLE } = options;
 	const seeds = seedsOf(runs, shard);
-	const works = exploration.kind === "random" ? runs : explorer.programs.length * exploration.modes.length;
-	if (shard.i > works) {
-		const all = exploration.kind === "random" ? plural(works, "seed") : `${works} searches`;
-		throw new UsageError(`Shard ${shard.i}/${shard.n} has none of ${all}; use at most ${works} shards.`);
-	}
+	const lab = new Recorder(explorer);
+	if (options.shard !== undefined) refuseEmptyShard(shard, exploration, lab, runs);
 	const silent = options.quiet === true || options.json === true;
 	if (!silent) {
 		const amount = amountText(exploration, seeds, options.for);
@@ -92,22 +91,6 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 
 	const settings = settingsOf(options, runs, exploration);
 	const ownSettings = options.shard === undefined ? settings : { ...settings, shard: `${shard.i}/${shard.n}` };
-	const shardFileOf = (result: CampaignResult, seconds: number): [string, string] => [
-		SHARD_FILE,
-		formatShard({
-			tool: VERSION,
-			engine: identityOf(target.engine),
-			driver: target.storage.name,
-			...{ settings, shard },
-			interrupted: result.interrupted,
-			seconds: Number(seconds.toFixed(3)),
-			expectations: {
-				digest: digestOf(expectations),
-				listed: expectations.map(({ scenario: _, ...entry }) => entry),
-			},
-			tally: result.tally,
-		}),
-	];
 	const doublecheck =
 		options.doublecheck === true ? new Doublecheck({ target: target.engine, loader: LOADER }) : undefined;
 	try {
@@ -115,14 +98,17 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 			options,
 			total: exploration.kind === "random" && Number.isFinite(seeds) ? seeds : undefined,
 			keeper,
-			files: (result, seconds) => (options.shard === undefined ? [] : [shardFileOf(result, seconds)]),
+			files: shardFiles({
+				...{ engine: identityOf(target.engine), driver: target.storage.name, settings },
+				...{ shard: options.shard, expectations },
+			}),
 			report: (result, seconds) => {
 				const report = reportOf(result, target, ownSettings, seconds);
 				const whole = options.corpus === undefined ? report : { ...report, corpus: result.tally.corpus };
 				return baseline === undefined ? whole : { ...whole, baseline: baseline.beside(whole) };
 			},
 			campaign: (hooks) =>
-				campaign(explorer, {
+				campaignIn(lab, {
 					from: options.from,
 					...{ runs, shard, exploration },
 					...(options.for === undefined ? {} : { forMs: options.for }),
@@ -135,7 +121,7 @@ export async function explore(options: ExploreOptions): Promise<Report> {
 					...(doublecheck === undefined ? {} : { doublecheck }),
 					...hooks,
 					...commands(options, searched),
-					commandForFile: (file) => replayCommand(file, keeper?.corpus?.kept.get(file)?.engine, target.engine.name),
+					commandForFile: (file) => replayCommand(file, keeper?.corpus?.kept.get(file)?.target, target.engine.name),
 				}),
 		});
 	} finally {
@@ -154,10 +140,11 @@ async function searchedSeed(
 }
 
 /** What keeps the runs of findings in files; undefined when no files were asked for. @throws UsageError */
-async function keeperOf(explorer: Explorer, { corpus, report }: ExploreOptions): Promise<Keeper | undefined> {
+async function keeperOf(explorer: Explorer, { corpus, report }: ExploreOptions): Promise<Keeper<Scenario> | undefined> {
 	if (corpus === undefined && report === undefined) return undefined;
 	const { Keeper } = await import("../../explore/keep/keeper.ts");
-	return new Keeper(explorer, { corpus, report });
+	const { EngineForm } = await import("../../explore/keep/engine-form.ts");
+	return new Keeper(new EngineForm(explorer), { corpus, report });
 }
 
 /** @param recorded engine that the file itself names, which a replay runs unless it is told otherwise. */

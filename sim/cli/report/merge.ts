@@ -4,12 +4,15 @@ import { join } from "node:path";
 import { UsageError } from "../../../drivers/engine/contract.ts";
 import { PUBLISHED } from "../../../drivers/engine/rivet/engine.ts";
 import type { Report } from "../../../reports/model.ts";
-import { type CampaignResult, resultOf } from "../../explore/campaign/result.ts";
+import type { Scenario } from "../../../suites/scenario.ts";
+import type { SubjectScenario } from "../../../suites/subject.ts";
+import { type CampaignResult, type Commands, type JudgedProperty, resultOf } from "../../explore/campaign/result.ts";
 import { joinShards, parseShardFile, reach, SHARD_FILE, type ShardRecord } from "../../explore/campaign/shard-file.ts";
 import type { KeptFiles } from "../../explore/keep/reproductions.ts";
 import type { FaultKind } from "../../world/faults.ts";
 import { commands, reportOf } from "../engine/explore.ts";
-import { prepare, type RunOptions } from "../options.ts";
+import { prepare } from "../options.ts";
+import type { Keeps } from "../progress/carry-out.ts";
 import { VERSION } from "../version.ts";
 import { baselineOf } from "./baseline.ts";
 import { tellGithub } from "./github.ts";
@@ -22,6 +25,19 @@ export interface MergeOptions extends PublishOptions {
 	readonly partial?: boolean;
 }
 
+/**
+ * What merging has to know of what the shards were of.
+ * @typeParam S what its scenarios are: those of an engine, an actor, a runner.
+ */
+export interface Merging<S extends SubjectScenario = SubjectScenario> {
+	readonly commands: Commands;
+	/** What could be judged by; the properties of engines when absent. */
+	readonly properties?: readonly JudgedProperty[];
+	report(result: CampaignResult<S>, settings: Report["settings"], seconds: number): Report;
+	/** What writes the reproducers beside a report; undefined where what they run need not be here. */
+	keeper(report: string): Promise<Keeps<S> | undefined>;
+}
+
 /** Prints and writes the joined report. @throws UsageError naming the directory that does not belong, and why. */
 export async function merge(directories: readonly string[], options: MergeOptions): Promise<Report> {
 	const byDirectory = new Map<string, ShardRecord>();
@@ -30,31 +46,30 @@ export async function merge(directories: readonly string[], options: MergeOption
 		byDirectory.set(directory, readShard(directory));
 	}
 	const { tally, shards } = joinShards(byDirectory, options.partial === true);
-	const { tool, engine, driver, settings, expectations } = shards[0] as ShardRecord;
-	if (tool !== VERSION) {
-		throw new UsageError(`${directories[0]}: made by Faultline ${tool}, and this is ${VERSION}; merge with ${tool}.`);
+	const [first] = shards as readonly [ShardRecord];
+	if (first.tool !== VERSION) {
+		throw new UsageError(
+			`${directories[0]}: made by Faultline ${first.tool}, and this is ${VERSION}; merge with ${first.tool}.`,
+		);
 	}
-	const drawing = {
-		engine: engine.name,
-		...(settings.program === undefined ? {} : { program: settings.program as string[] }),
-		...(settings.faults === undefined ? {} : { faults: settings.faults as FaultKind[] }),
-	};
 	const judged = Object.keys(tally.checked).map((id) => ({ id }));
 	const baseline = await baselineOf(options, judged);
-	const found = resultOf(
+	const merging = await mergingOf(first);
+	const found = resultOf<SubjectScenario>(
 		tally,
 		{
-			expectations: expectations.listed,
+			expectations: first.expectations.listed,
 			...(baseline === undefined ? {} : { baseline: baseline.known }),
-			...commands(drawing),
+			...(merging.properties === undefined ? {} : { properties: merging.properties }),
+			...merging.commands,
 		},
 		shards.some(({ interrupted }) => interrupted),
 	);
-	const { result, files } = await reproducersOf(found, drawing, options.report);
+	const { result, files } = await reproducersOf(found, merging, options.report);
 	// Shards run side by side: together they took as long as the slowest.
 	const seconds = Math.max(...shards.map((shard) => shard.seconds));
 	const plain: Report = {
-		...reportOf(result, { engine, storage: { name: driver } }, { ...settings, shards: shards.map(reach) }, seconds),
+		...merging.report(result, { ...first.settings, shards: shards.map(reach) }, seconds),
 		...(Object.values(tally.corpus).some(({ length }) => length > 0) ? { corpus: tally.corpus } : {}),
 	};
 	const reproducible = withReproducers(plain, files);
@@ -67,17 +82,43 @@ export async function merge(directories: readonly string[], options: MergeOption
 	return report;
 }
 
-/** Writes the reproducers beside a report, which takes the engine: a published one is here too, a local build may not be. */
+async function mergingOf(record: ShardRecord): Promise<Merging> {
+	if (record.kind === undefined) return mergingEngines(record);
+	// Loaded when asked for: shards of engines need none of it.
+	const { mergingSubjects } = await import("../subject/merge.ts");
+	return mergingSubjects({ ...record, kind: record.kind });
+}
+
+function mergingEngines({ engine, driver, settings, tally }: ShardRecord): Merging<Scenario> {
+	const drawing = {
+		engine: engine.name,
+		...(settings.program === undefined ? {} : { program: settings.program as string[] }),
+		...(settings.faults === undefined ? {} : { faults: settings.faults as FaultKind[] }),
+	};
+	return {
+		commands: commands(drawing),
+		report: (result, own, seconds) => reportOf(result, { engine, storage: { name: driver } }, own, seconds),
+		keeper: async (report) => {
+			// A published engine is here too, a local build may not be.
+			if (!PUBLISHED.includes(engine.name)) return undefined;
+			const { explorer } = await prepare({ ...drawing, property: Object.keys(tally.checked) });
+			const { Keeper } = await import("../../explore/keep/keeper.ts");
+			const { EngineForm } = await import("../../explore/keep/engine-form.ts");
+			return new Keeper(new EngineForm(explorer), { report });
+		},
+	};
+}
+
+/** Writes the reproducers beside a report. */
 async function reproducersOf(
-	result: CampaignResult,
-	drawing: Pick<RunOptions, "engine" | "program">,
+	result: CampaignResult<SubjectScenario>,
+	merging: Merging,
 	report: string | undefined,
-): Promise<{ result: CampaignResult; files: ReadonlyMap<string, KeptFiles> }> {
-	if (report === undefined || !PUBLISHED.includes(drawing.engine)) return { result, files: new Map() };
+): Promise<{ result: CampaignResult<SubjectScenario>; files: ReadonlyMap<string, KeptFiles> }> {
+	if (report === undefined) return { result, files: new Map() };
 	makeReportDirectory(report);
-	const { explorer } = await prepare({ ...drawing, property: Object.keys(result.tally.checked) });
-	const { Keeper } = await import("../../explore/keep/keeper.ts");
-	const keeper = new Keeper(explorer, { report });
+	const keeper = await merging.keeper(report);
+	if (keeper === undefined) return { result, files: new Map() };
 	const kept = await keeper.keep(result);
 	if (!result.interrupted && kept.result.verdict !== "invalid") keeper.removeStale();
 	return kept;

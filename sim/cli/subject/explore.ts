@@ -7,15 +7,18 @@ import type { SubjectScenario } from "../../../suites/subject.ts";
 import { campaignIn } from "../../explore/campaign/campaign.ts";
 import { Doublecheck } from "../../explore/campaign/doublecheck.ts";
 import type { CampaignResult } from "../../explore/campaign/result.ts";
+import { type Shard, seedsOf, WHOLE } from "../../explore/campaign/shard.ts";
 import type { Exploration } from "../../explore/campaign/work.ts";
+import { Keeper } from "../../explore/keep/keeper.ts";
+import { nameOf, SubjectForm } from "../../explore/subject/form.ts";
 import type { Subject } from "../../explore/subject/subject.ts";
 import { LOADER } from "../options.ts";
 import { carryOut } from "../progress/carry-out.ts";
 import { baselineOf } from "../report/baseline.ts";
 import { makeReportDirectory, type PublishOptions } from "../report/publish.ts";
+import { refuseEmptyShard, shardFiles } from "../report/sharing.ts";
 import { VERSION } from "../version.ts";
-import { SubjectKeeper } from "./keeper.ts";
-import { judgedProperties, prepareSubject, type SubjectOptions, subjectCommands } from "./options.ts";
+import { judgedProperties, prepareSubject, type SubjectOptions, subjectCommands, targetOptions } from "./options.ts";
 
 export interface ExploreSubjectOptions extends SubjectOptions, PublishOptions {
 	readonly runs?: number;
@@ -23,6 +26,9 @@ export interface ExploreSubjectOptions extends SubjectOptions, PublishOptions {
 	readonly for?: number;
 	readonly from: number;
 	readonly workers?: number;
+	readonly shard?: Shard;
+	/** Directory in which failures are kept. */
+	readonly corpus?: string;
 	readonly baseline?: string;
 	readonly explore: Exploration["kind"];
 	readonly depth?: number;
@@ -43,39 +49,61 @@ export async function exploreSubject(options: ExploreSubjectOptions): Promise<Re
 	const { subject, lab, spec, expectations } = prepared;
 	const baseline = await baselineOf(options, lab.properties);
 	if (options.report !== undefined) makeReportDirectory(options.report);
+	const { corpus, report: directory } = options;
+	const isKept = corpus !== undefined || directory !== undefined;
+	const keeper = isKept ? new Keeper(new SubjectForm(spec, lab), { corpus, report: directory }) : undefined;
 	const runs = options.runs ?? (options.for === undefined ? SUBJECT_RUNS : Number.POSITIVE_INFINITY);
+	const { shard = WHOLE } = options;
+	const seeds = seedsOf(runs, shard);
+	if (options.shard !== undefined) refuseEmptyShard(shard, exploration, lab, runs);
 	if (options.quiet !== true && options.json !== true) {
+		const part = options.shard === undefined ? "" : `shard ${shard.i}/${shard.n}, `;
 		const amount =
 			exploration.kind === "crashes"
 				? `every crash point to depth ${exploration.depth}`
-				: Number.isFinite(runs)
-					? `${count(runs)} seeds`
+				: Number.isFinite(seeds)
+					? `${count(seeds)} seeds`
 					: `${(options.for ?? 0) / 1_000} s`;
 		const all = judgedProperties(subject).length;
 		process.stdout.write(
-			`Faultline ${VERSION}: ${titleOf(subject)}\n${amount}, ${plural(subject.programs.length, "program")}, ${lab.properties.length} of ${all} properties\n\n`,
+			`Faultline ${VERSION}: ${titleOf(subject)}\n${part}${amount}, ${plural(subject.programs.length, "program")}, ${lab.properties.length} of ${all} properties\n\n`,
 		);
 	}
+	const settings = settingsOf(options, runs, exploration);
+	const ownSettings = options.shard === undefined ? settings : { ...settings, shard: `${shard.i}/${shard.n}` };
+	const { name, version, against } = subject.target;
+	const commands = subjectCommands(options, subject);
 	const doublecheck = options.doublecheck === true ? new Doublecheck({ target: spec, loader: LOADER }) : undefined;
 	try {
 		return await carryOut<SubjectScenario>({
 			options,
-			total: exploration.kind === "random" && Number.isFinite(runs) ? runs : undefined,
-			...(options.report === undefined ? {} : { keeper: new SubjectKeeper(prepared, options.report) }),
+			total: exploration.kind === "random" && Number.isFinite(seeds) ? seeds : undefined,
+			keeper,
+			files: shardFiles({
+				...{ kind: subject.kind, engine: { name, version }, driver: against, settings },
+				...{ shard: options.shard, expectations },
+			}),
 			report: (result, seconds) => {
-				const report = subjectReport(result, subject, settingsOf(options, runs, exploration), seconds);
-				return baseline === undefined ? report : { ...report, baseline: baseline.beside(report) };
+				const report = subjectReport(result, subject, ownSettings, seconds);
+				const whole = corpus === undefined ? report : { ...report, corpus: result.tally.corpus };
+				return baseline === undefined ? whole : { ...whole, baseline: baseline.beside(whole) };
 			},
 			campaign: (hooks) =>
 				campaignIn(lab, {
-					...{ from: options.from, runs, exploration, expectations },
+					...{ from: options.from, runs, shard, exploration, expectations },
 					...(options.for === undefined ? {} : { forMs: options.for }),
 					workers: { count: options.workers ?? availableParallelism(), spec },
 					properties: judgedProperties(subject),
 					...(baseline === undefined ? {} : { baseline: baseline.known }),
+					...(keeper?.corpus === undefined ? {} : { corpus: keeper.corpus }),
 					...(doublecheck === undefined ? {} : { doublecheck }),
 					...hooks,
-					...subjectCommands(options, subject),
+					...commands,
+					commandForFile: (file) => {
+						const recorded = keeper?.corpus?.kept.get(file)?.target;
+						const isOther = recorded !== undefined && recorded !== nameOf(spec);
+						return commands.commandForFile(file) + (isOther ? targetOptions(options) : "");
+					},
 				}),
 		});
 	} finally {
@@ -106,7 +134,8 @@ export function titleOf({ kind, target }: Subject): string {
 function settingsOf(options: ExploreSubjectOptions, runs: number, exploration: Exploration): Report["settings"] {
 	const { kind } = exploration;
 	const { actor, runner, server, program, suite, property, faults } = options;
-	const named = Object.entries({ actor, runner, server, program, suite, property, faults, forMs: options.for });
+	const seed = exploration.kind === "crashes" ? exploration.seed : undefined;
+	const named = Object.entries({ actor, runner, server, program, suite, property, faults, forMs: options.for, seed });
 	return {
 		...(kind === "random" ? { from: options.from, ...(Number.isFinite(runs) ? { runs } : {}) } : {}),
 		...Object.fromEntries(named.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))),
@@ -117,19 +146,18 @@ function settingsOf(options: ExploreSubjectOptions, runs: number, exploration: E
 
 export function subjectReport(
 	result: CampaignResult<SubjectScenario>,
-	{ kind, target }: Subject,
+	{ kind, target }: Pick<Subject, "kind" | "target">,
 	settings: Report["settings"],
 	seconds: number,
 	digest?: string,
 ): Report {
 	const { verdict, problems, interrupted, counts, findings, properties, faults, programs, searches } = result;
-	const searched = searches.filter(({ explored }) => explored > 0);
 	return {
 		...{ schemaVersion: SCHEMA_VERSION, tool: { name: "faultline", version: VERSION } },
 		settings,
 		target: { engine: target.name, driver: target.against, kind },
 		...{ verdict, exitCode: exitCodeOf(verdict), problems, interrupted, counts, findings, properties },
-		coverage: { faults, programs, ...(searched.length === 0 ? {} : { searches: searched }) },
+		coverage: { faults, programs, ...(searches.length === 0 ? {} : { searches }) },
 		timings: {
 			seconds: Number(seconds.toFixed(3)),
 			runsPerSecond: Number((counts.runs / Math.max(seconds, 0.001)).toFixed(1)),

@@ -41,7 +41,7 @@ export interface PreparedSubject {
 }
 
 /** What has no meaning for actors and runners. */
-const ONLY_ENGINES = ["driver", "avoid", "lacking", "mode", "order", "corpus", "shard"] as const;
+const ONLY_ENGINES = ["driver", "avoid", "lacking", "mode", "order"] as const;
 
 /** @throws UsageError for a name that is none, or a target that cannot run here. */
 export async function prepareSubject(options: SubjectOptions): Promise<PreparedSubject> {

@@ -56,7 +56,7 @@ export interface CampaignOptions<S extends SubjectScenario = Scenario> extends P
 	/** What could be judged by; the properties of engines when absent. */
 	readonly properties?: readonly JudgedProperty[];
 	/** Where failures are kept, and what is there, by file; tried before the seeds. */
-	readonly corpus?: { readonly kept: ReadonlyMap<string, KeptFailure<S>>; fileOf(id: string): string };
+	readonly corpus?: Keeping<S>;
 	readonly signal?: AbortSignal;
 	/** Makes the sample of seeds that is run twice once more, in another process. */
 	readonly doublecheck?: Doublecheck;
@@ -64,6 +64,14 @@ export interface CampaignOptions<S extends SubjectScenario = Scenario> extends P
 	readonly onProgress?: (done: number, findings: number, left: number) => void;
 	/** Called whenever something was added, with the findings that are neither listed nor were there before. */
 	readonly onPart?: (news: readonly Finding[], soFar: () => CampaignResult<S>) => void;
+}
+
+/** As much of a corpus as a campaign knows of. */
+export interface Keeping<S extends SubjectScenario> {
+	readonly kept: ReadonlyMap<string, KeptFailure<S>>;
+	/** Files that are about another kind of target, and cannot be tried. */
+	readonly foreign?: readonly string[];
+	fileOf(id: string): string;
 }
 
 /** Fewer seeds than so many are done before another thread has started. */
@@ -117,6 +125,7 @@ export async function campaignIn<S extends SubjectScenario>(
 						lab.tryKept(file, failure),
 			),
 		];
+		for (const file of options.corpus?.foreign ?? []) tally.corpus.untried.add(file);
 		for (const run of before) if (!interrupted() && !lab.failed) await inMacrotask(run);
 		add(lab.takeOff());
 
@@ -210,12 +219,12 @@ function isSearch({ exploration }: Pick<CampaignOptions, "exploration">): boolea
 
 type Extent = Pick<CampaignOptions, "exploration" | "from" | "runs" | "shard">;
 
-function worksOf(
-	{ programs }: { readonly programs: readonly string[] },
+function worksOf<S extends SubjectScenario>(
+	lab: Lab<S>,
 	{ exploration, from, runs, shard = WHOLE }: Extent,
 ): Iterator<Work> {
 	if (exploration === undefined || exploration.kind === "random") return blocksOf(from, runs, shard);
-	return unitsOf(exploration, programs, shard);
+	return unitsOf(exploration, lab, shard);
 }
 
 function lanesOf<S extends SubjectScenario>(lab: Lab<S>, options: CampaignOptions<S>): Lane[] {

@@ -18,8 +18,8 @@ export interface Search {
 
 /** What a campaign has to know of a reproducer to try it; its history stays in the file. */
 export interface KeptFailure<S extends SubjectScenario = SubjectScenario> {
-	/** Name of the target it was recorded on. */
-	readonly engine: string;
+	/** The target it was recorded on: the name of an engine or an actor runtime, `RUNNER on SERVER`. */
+	readonly target: string;
 	readonly property: string;
 	readonly kind: string;
 	readonly scenario: S;
@@ -33,6 +33,8 @@ export interface Lab<S extends SubjectScenario = SubjectScenario> {
 	readonly isEmpty: boolean;
 	/** Names of the programs that searches go through. */
 	readonly programs: readonly string[];
+	/** Whether a program can be hosted in that way: searches go through every way that there is. */
+	hosts(program: string, mode: string): boolean;
 	/** Whether something went wrong since the last taking off, so that going on is in vain. */
 	readonly failed: boolean;
 	/** What was recorded since the last time. */

@@ -148,6 +148,10 @@ export class Recorder implements Lab<Scenario> {
 		return this.#explorer.programs.map(({ name }) => name);
 	}
 
+	hosts(): boolean {
+		return true;
+	}
+
 	readonly describeKey = (table: string, key: string): string => this.#explorer.describeKey(table, key);
 
 	remake(seed: number): { readonly scenario: Scenario; readonly history: History } {

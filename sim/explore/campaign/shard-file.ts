@@ -13,8 +13,11 @@ import { mergeTallies, type TallyData } from "./tally.ts";
 export interface ShardRecord {
 	/** The version of this tool. */
 	readonly tool: string;
-	/** `digest` is of the file, for a local build. */
+	/** What is under test, where it is no workflow engine. */
+	readonly kind?: "actor" | "runner";
+	/** What is under test: an engine, an actor runtime, a runner. `digest` is of the file, for a local build. */
 	readonly engine: { readonly name: string; readonly version: string; readonly digest?: string };
+	/** What it runs on or talks to: a storage driver, a server. */
 	readonly driver: string;
 	/** The settings of the campaign as a whole, without the shard. */
 	readonly settings: Report["settings"];
@@ -60,14 +63,21 @@ export function parseShardFile(text: string, directory: string): ShardRecord {
 }
 
 /** What all shards of one campaign have in common, and how a difference is named. */
-const COMMON: readonly (readonly [what: string, of: (record: ShardRecord) => unknown])[] = [
-	["another version of Faultline", ({ tool }) => tool],
-	["another engine", ({ engine }) => engine],
-	["another storage driver", ({ driver }) => driver],
-	["another number of shards", ({ shard }) => shard.n],
-	["other settings", ({ settings }) => settings],
-	["another list of known failures", ({ expectations }) => expectations.digest],
+const COMMON: readonly (readonly [what: (kind: Kind) => string, of: (record: ShardRecord) => unknown])[] = [
+	[() => "another version of Faultline", ({ tool }) => tool],
+	[() => "another kind of target", kindOf],
+	[(kind) => `another ${kind}`, ({ engine }) => engine],
+	[(kind) => (kind === "runner" ? "another server" : "another storage driver"), ({ driver }) => driver],
+	[() => "another number of shards", ({ shard }) => shard.n],
+	[() => "other settings", ({ settings }) => settings],
+	[() => "another list of known failures", ({ expectations }) => expectations.digest],
 ];
+
+type Kind = "engine" | NonNullable<ShardRecord["kind"]>;
+
+function kindOf({ kind }: ShardRecord): Kind {
+	return kind ?? "engine";
+}
 
 /**
  * The tally of all shards together; `shards` in their order.
@@ -88,7 +98,7 @@ export function joinShards(
 			const [here, there] = [of(record), of(first[1])];
 			if (isDeepStrictEqual(here, there)) continue;
 			throw new UsageError(
-				`${directory}: ${what} than ${firstDirectory} has (${show(here)}, not ${show(there)}); give the shards of one campaign.`,
+				`${directory}: ${what(kindOf(record))} than ${firstDirectory} has (${show(here)}, not ${show(there)}); give the shards of one campaign.`,
 			);
 		}
 		const { i, n } = record.shard;

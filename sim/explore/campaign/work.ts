@@ -2,8 +2,8 @@
 import type { SearchResult } from "../../../reports/model.ts";
 import type { FaultKind } from "../../world/faults.ts";
 import { inMacrotask } from "../../world/interpose.ts";
-import type { LabAtWork } from "./lab.ts";
-import type { Block, Shard } from "./shard.ts";
+import type { Lab, LabAtWork } from "./lab.ts";
+import { type Block, type Shard, WHOLE } from "./shard.ts";
 import type { TallyData } from "./tally.ts";
 
 /** How the space is explored: seeds drawn from it, or everything of a kind there is. */
@@ -35,20 +35,26 @@ const SLICE_MS = 40;
 /** Real milliseconds between two parts of a search. */
 const PART_MS = 1_000;
 
+/** What searches are there for: programs, and the ways in which each can be hosted. */
+type Searched = Pick<Lab, "programs" | "hosts">;
+
 /** The searches of a shard, in order. */
-export function* unitsOf(
-	search: SearchUnit["search"],
-	programs: readonly string[],
-	shard: Shard,
-): Generator<SearchUnit> {
+export function* unitsOf(search: SearchUnit["search"], lab: Searched, shard: Shard): Generator<SearchUnit> {
 	if (search.kind === "crashes" && search.seed !== undefined) {
 		if (shard.i === 1) yield { search, program: "", mode: "live" };
 		return;
 	}
 	let place = 0;
-	for (const program of programs) {
-		for (const mode of search.modes) if (place++ % shard.n === shard.i - 1) yield { search, program, mode };
+	for (const program of lab.programs) {
+		for (const mode of search.modes) {
+			if (lab.hosts(program, mode) && place++ % shard.n === shard.i - 1) yield { search, program, mode };
+		}
 	}
+}
+
+/** How many seeds or searches there are for all shards together: a shard beyond the last has nothing to do. */
+export function worksIn(lab: Searched, exploration: Exploration, runs: number): number {
+	return exploration.kind === "random" ? runs : [...unitsOf(exploration, lab, WHOLE)].length;
 }
 
 /**

@@ -2,13 +2,10 @@
  * What a campaign leaves behind besides its report, kept up to date while it runs: new failures in a corpus, and a reproducer of
  * each finding beside the report. Loaded only when one of these was asked for, since a single seed is to be shown fast.
  */
-import { join } from "node:path";
-import type { Scenario } from "../../../suites/scenario.ts";
-import type { KeptFailure } from "../campaign/lab.ts";
+import type { SubjectScenario } from "../../../suites/subject.ts";
 import type { CampaignResult } from "../campaign/result.ts";
-import type { Explorer } from "../explorer.ts";
-import { keepFailures, readCorpus } from "./corpus.ts";
-import { reproducerName } from "./reproducer-file.ts";
+import { type Corpus, keepFailures, readCorpus } from "./corpus.ts";
+import type { Form } from "./form.ts";
 import { type KeptFiles, ReportedReproducers, Reproductions } from "./reproductions.ts";
 
 export interface KeeperOptions {
@@ -18,27 +15,16 @@ export interface KeeperOptions {
 	readonly report?: string | undefined;
 }
 
-/** What a corpus holds, by file, and the file that belongs to a finding. */
-export interface Corpus {
-	readonly directory: string;
-	readonly kept: Map<string, KeptFailure<Scenario>>;
-	fileOf(id: string): string;
-}
-
-function corpusIn(directory: string): Corpus {
-	return { directory, kept: readCorpus(directory), fileOf: (id) => join(directory, reproducerName(id)) };
-}
-
-export class Keeper {
-	/** The corpus, and what it holds, by file; undefined without one. */
-	readonly corpus: Corpus | undefined;
-	readonly #reproductions: Reproductions;
-	readonly #reported: ReportedReproducers | undefined;
+export class Keeper<S extends SubjectScenario> {
+	/** Undefined without one. */
+	readonly corpus: Corpus<S> | undefined;
+	readonly #reproductions: Reproductions<S>;
+	readonly #reported: ReportedReproducers<S> | undefined;
 
 	/** @throws UsageError when the corpus, or a file in it, cannot be read. */
-	constructor(explorer: Explorer, { corpus, report }: KeeperOptions) {
-		this.#reproductions = new Reproductions(explorer);
-		this.corpus = corpus === undefined ? undefined : corpusIn(corpus);
+	constructor(form: Form<S>, { corpus, report }: KeeperOptions) {
+		this.#reproductions = new Reproductions(form);
+		this.corpus = corpus === undefined ? undefined : readCorpus(corpus, form);
 		this.#reported = report === undefined ? undefined : new ReportedReproducers(report, this.#reproductions);
 	}
 
@@ -53,10 +39,8 @@ export class Keeper {
 	 * a run was another the second time.
 	 * @throws UsageError when a file cannot be written.
 	 */
-	async keep(result: CampaignResult): Promise<{ result: CampaignResult; files: ReadonlyMap<string, KeptFiles> }> {
-		if (this.corpus !== undefined) {
-			await keepFailures(this.corpus.directory, result, this.corpus.kept, this.#reproductions);
-		}
+	async keep(result: CampaignResult<S>): Promise<{ result: CampaignResult<S>; files: ReadonlyMap<string, KeptFiles> }> {
+		if (this.corpus !== undefined) await keepFailures(this.corpus, result, this.#reproductions);
 		const files = (await this.#reported?.write(result)) ?? new Map<string, KeptFiles>();
 		if (!this.failed) return { result, files };
 		const { problems } = this.#reproductions;

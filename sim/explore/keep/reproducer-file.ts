@@ -25,17 +25,13 @@ export function reproducerName(id: string): string {
 	return fileNameOf(id, REPRODUCER_EXTENSION);
 }
 
-/** The same for a finding of an actor or a runner: `property--kind.repro.json`. */
-export function subjectReproducerName(id: string): string {
-	return fileNameOf(id, SUBJECT_REPRODUCER_EXTENSION);
-}
-
 /** The name of the file for what there is to draw of a finding's run. */
 export function runRecordName(id: string): string {
 	return fileNameOf(id, ".json");
 }
 
-function fileNameOf(id: string, extension: string): string {
+/** The name of a file for a finding, another one for each finding. */
+export function fileNameOf(id: string, extension: string): string {
 	const name = id.replace("/", "--");
 	// Kinds may hold the name of an error, which may hold anything.
 	const plain = name.replaceAll(/[^\w.-]/g, "_").slice(0, MAX_NAME_LENGTH);

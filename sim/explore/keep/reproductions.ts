@@ -1,79 +1,42 @@
 /**
- * From what a campaign found to reproducers: the simplest run of a finding is made once more, and its history recorded. It may
+ * From what a campaign found to what is kept: the simplest run of a finding is made once more, in the form of its target. It may
  * have been made in another thread or on another machine, so that this also shows that it is the same here, to the byte.
  */
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { UsageError } from "../../../drivers/engine/contract.ts";
-import { type Example, type Finding, findingId } from "../../../reports/model.ts";
-import type { Scenario } from "../../../suites/scenario.ts";
+import { type Example, findingId } from "../../../reports/model.ts";
+import type { SubjectScenario } from "../../../suites/subject.ts";
 import { HarnessError } from "../../world/harness-error.ts";
-import { inMacrotask } from "../../world/interpose.ts";
+import type { KeptFailure } from "../campaign/lab.ts";
 import type { CampaignResult } from "../campaign/result.ts";
-import { type Explorer, idOf } from "../explorer.ts";
-import { encodeReproducer, type Reproducer, readReproducer, reproducerOf, withInputs } from "./reproducer.ts";
-import {
-	REPRODUCER_EXTENSION,
-	REPRODUCERS,
-	RUNS,
-	replaceFile,
-	reproducerName,
-	runRecordName,
-} from "./reproducer-file.ts";
-import { runRecordOf } from "./run-record.ts";
+import type { Form, Found, Made } from "./form.ts";
+import { fileNameOf, REPRODUCERS, RUNS, replaceFile, runRecordName } from "./reproducer-file.ts";
 
-/** A finding, with the simplest run that showed it. */
-export interface Found {
-	readonly finding: Finding;
-	readonly scenario: Scenario;
-}
+/** As much of a result as is kept. */
+export type Shown<S extends SubjectScenario> = Pick<CampaignResult<S>, "findings" | "scenarios">;
 
-/** What is made of the simplest run of a finding. */
-export interface Made {
-	readonly reproducer: Reproducer;
-	/** The run as a report keeps it (`RunRecord`), in JSON. */
-	readonly record: string;
-}
-
-export class Reproductions {
+export class Reproductions<S extends SubjectScenario> {
 	/** Findings that were not shown again in the same way, which only a leak can cause: with any, no result counts. */
 	readonly problems = new Set<string>();
-	readonly #explorer: Explorer;
-	readonly #made = new Map<string, { readonly scenario: Scenario; readonly made: Made | undefined }>();
+	readonly form: Form<S>;
+	readonly #made = new Map<string, { readonly scenario: S; readonly made: Made<S> | undefined }>();
 
-	constructor(explorer: Explorer) {
-		this.#explorer = explorer;
+	constructor(form: Form<S>) {
+		this.form = form;
 	}
 
 	/** The findings of a result that a run shows; those that are fixed have none. */
-	examplesOf({ findings, scenarios }: Pick<CampaignResult, "findings" | "scenarios">): Found[] {
+	examplesOf({ findings, scenarios }: Shown<S>): Found<S>[] {
 		return findings.flatMap((finding) => {
 			const scenario = scenarios.get(finding.id);
 			return scenario === undefined ? [] : [{ finding, scenario }];
 		});
 	}
 
-	/** The scenario as its reproducer has it. */
-	recorded(scenario: Scenario): Scenario {
-		const program = this.#explorer.programOf(scenario);
-		return program === undefined ? scenario : withInputs(scenario, program);
-	}
-
-	/** Whether this explorer would show a failure of that property by that scenario, if there is one. */
-	covers(property: string, scenario: Scenario): boolean {
-		return (
-			this.#explorer.properties.some(({ id }) => id === property) && this.#explorer.programOf(scenario) !== undefined
-		);
-	}
-
-	/** The reproducer of a finding, made when its run is another than the last time; undefined adds to `problems`. */
-	async of(found: Found): Promise<Reproducer | undefined> {
-		return (await this.madeOf(found))?.reproducer;
-	}
-
-	/** The same with what a report keeps of the run. */
-	async madeOf({ finding, scenario }: Found): Promise<Made | undefined> {
+	/** What is kept of a finding, made when its run is another than the last time; undefined adds to `problems`. */
+	async of({ finding, scenario }: Found<S>): Promise<Made<S> | undefined> {
 		const last = this.#made.get(finding.id);
 		if (last !== undefined && isDeepStrictEqual(last.scenario, scenario)) return last.made;
 		const made = await this.#make({ finding, scenario });
@@ -81,21 +44,11 @@ export class Reproductions {
 		return made;
 	}
 
-	async #make({ finding: { id, example }, scenario }: Found): Promise<Made | undefined> {
-		const program = this.#explorer.programOf(scenario);
-		if (program === undefined) {
-			this.problems.add(`${id} was found with program ${scenario.program}, which is not there to make it again`);
-			return undefined;
-		}
+	async #make({ finding: { id, example }, scenario }: Found<S>): Promise<Made<S> | undefined> {
 		try {
-			const judgement = await inMacrotask(() => this.#explorer.judge(scenario, program));
-			const shown = judgement.violations.find((candidate) => idOf(candidate) === id);
-			const reproducer = shown === undefined ? undefined : reproducerOf(judgement.run, shown);
-			if (reproducer !== undefined && reproducer.digest === example?.digest) {
-				const record = await inMacrotask(() => runRecordOf(this.#explorer, id, judgement));
-				return { reproducer, record: JSON.stringify(record) };
-			}
-			const what = reproducer === undefined ? "shows it no more" : "has another history";
+			const made = await this.form.make(id, scenario);
+			if (made !== undefined && made.digest === example?.digest) return made;
+			const what = made === undefined ? "shows it no more" : "has another history";
 			this.problems.add(`${id}: the run that showed it ${what} when it is made again to be kept`);
 		} catch (error) {
 			if (!(error instanceof HarnessError)) throw error;
@@ -109,30 +62,30 @@ export class Reproductions {
 export type KeptFiles = Required<Pick<Example, "reproducer">> & Pick<Example, "run">;
 
 /** The reproducers beside a report, of new findings and known ones: each is written when the simplest run of its finding changed. */
-export class ReportedReproducers {
+export class ReportedReproducers<S extends SubjectScenario> {
 	readonly #report: string;
-	readonly #reproductions: Reproductions;
-	readonly #written = new Map<string, Reproducer>();
+	readonly #reproductions: Reproductions<S>;
+	readonly #written = new Map<string, Made<S>>();
 
 	/** @param report the report's directory. */
-	constructor(report: string, reproductions: Reproductions) {
+	constructor(report: string, reproductions: Reproductions<S>) {
 		this.#report = report;
 		this.#reproductions = reproductions;
 	}
 
 	/** Brings the files up to date and returns them by finding id, as paths from the report's directory. */
-	async write(result: Pick<CampaignResult, "findings" | "scenarios">): Promise<ReadonlyMap<string, KeptFiles>> {
+	async write(result: Shown<S>): Promise<ReadonlyMap<string, KeptFiles>> {
 		const files = new Map<string, KeptFiles>();
 		for (const found of this.#reproductions.examplesOf(result)) {
 			const { id } = found.finding;
-			const made = await this.#reproductions.madeOf(found);
+			const made = await this.#reproductions.of(found);
 			if (made === undefined) continue;
-			const name = reproducerName(id);
+			const name = this.#nameOf(id);
 			const kept = { reproducer: `${REPRODUCERS}/${name}`, run: `${RUNS}/${runRecordName(id)}` };
-			if (this.#written.get(name) !== made.reproducer) {
-				replaceFile(join(this.#report, kept.reproducer), encodeReproducer(made.reproducer));
+			if (this.#written.get(name) !== made) {
+				replaceFile(join(this.#report, kept.reproducer), made.content);
 				replaceFile(join(this.#report, kept.run), made.record);
-				this.#written.set(name, made.reproducer);
+				this.#written.set(name, made);
 			}
 			files.set(id, kept);
 		}
@@ -141,19 +94,23 @@ export class ReportedReproducers {
 
 	/**
 	 * Removes what an earlier campaign left for findings that this one looked for and did not find. Everything else stays: what has
-	 * another name than campaigns give, and what is about programs or properties that were not chosen.
+	 * another name than campaigns give, and what is about a target, programs or properties that were not chosen.
 	 */
 	removeStale(): void {
+		const { form } = this.#reproductions;
 		const directory = join(this.#report, REPRODUCERS);
 		for (const name of namesIn(directory)) {
-			if (!name.endsWith(REPRODUCER_EXTENSION) || this.#written.has(name)) continue;
+			if (!name.endsWith(form.extension) || this.#written.has(name)) continue;
 			const file = join(directory, name);
-			const reproducer = readIfRight(file);
-			if (reproducer === undefined || reproducerName(findingId(reproducer.finding)) !== name) continue;
-			if (!this.#reproductions.covers(reproducer.finding.property, reproducer.scenario)) continue;
+			const kept = readIfRight(form, file);
+			if (kept === undefined || this.#nameOf(findingId(kept)) !== name || !form.covers(kept)) continue;
 			rmSync(file);
-			rmSync(join(this.#report, RUNS, runRecordName(findingId(reproducer.finding))), { force: true });
+			rmSync(join(this.#report, RUNS, runRecordName(findingId(kept))), { force: true });
 		}
+	}
+
+	#nameOf(id: string): string {
+		return fileNameOf(id, this.#reproductions.form.extension);
 	}
 }
 
@@ -167,9 +124,9 @@ function namesIn(directory: string): string[] {
 }
 
 /** What cannot be read was not written by this version of Faultline, or by nobody. */
-function readIfRight(file: string): Reproducer | undefined {
+function readIfRight<S extends SubjectScenario>(form: Form<S>, file: string): KeptFailure<S> | undefined {
 	try {
-		return readReproducer(file);
+		return form.read(file);
 	} catch (error) {
 		if (error instanceof UsageError) return undefined;
 		throw error;

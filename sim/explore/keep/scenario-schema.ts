@@ -19,7 +19,7 @@ export function fields<T>() {
 }
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const milliseconds = v.pipe(v.number(), v.finite(), v.minValue(0));
+export const milliseconds = v.pipe(v.number(), v.finite(), v.minValue(0));
 const counts = v.array(count);
 
 type OfKind<T, K> = Extract<T, { readonly kind: K }>;
@@ -173,17 +173,22 @@ function ofKind(schemas: Readonly<Record<string, v.GenericSchema>>): v.GenericSc
 	});
 }
 
-export const SCENARIO = fields<Scenario>()({
+/** What every scenario has, whatever its target is. */
+export const IN_ANY_WORLD = {
 	program: v.string(),
+	seed: v.string(),
+	latency: fields<Latency>()({ minMs: milliseconds, maxMs: milliseconds, answerMaxMs: milliseconds }),
+	inFlight: v.picklist(["lost", "drawn"]),
+	faults: v.array(ofKind(FAULTS)),
+};
+
+export const SCENARIO = fields<Scenario>()({
+	...IN_ANY_WORLD,
 	statements: v.exactOptional(statements),
 	inputs: v.exactOptional(v.array(fields<ProgramInput>()({ atMs: milliseconds, name: v.string(), body: v.unknown() }))),
 	startedWith: v.exactOptional(v.picklist(VALUE_KINDS)),
 	change: v.exactOptional(fields<Change>()({ kind: v.picklist(CHANGE_KINDS), at: v.string() })),
-	seed: v.string(),
 	hosting: fields<Hosting>()({ mode: v.picklist(["live", "yield"]), restartMs: milliseconds, coldWake: v.boolean() }),
-	latency: fields<Latency>()({ minMs: milliseconds, maxMs: milliseconds, answerMaxMs: milliseconds }),
-	inFlight: v.picklist(["lost", "drawn"]),
-	faults: v.array(ofKind(FAULTS)),
 	atomicBatch: v.exactOptional(v.literal(true)),
 	schedule: v.exactOptional(ofKind(SCHEDULES)),
 });

@@ -43,6 +43,10 @@ export class SubjectLab implements Lab {
 		return this.subject.programs.map(({ name }) => name);
 	}
 
+	hosts(program: string, mode: string): boolean {
+		return this.#wayOf(program, mode) !== undefined;
+	}
+
 	get failed(): boolean {
 		return this.#tally.problems.size > 0;
 	}
@@ -89,8 +93,8 @@ export class SubjectLab implements Lab {
 	searchOf({ search, program, mode }: SearchUnit): Search {
 		if (search.kind !== "crashes") throw new Error("Subjects have no search of schedules.");
 		const { depth, seed } = search;
-		const base = seed === undefined ? this.#ways(program)[Number(mode) - 1] : this.subject.draw(seed);
-		if (base === undefined) return NOTHING_TO_DO(program, mode, depth);
+		const base = seed === undefined ? this.#wayOf(program, mode) : this.subject.draw(seed);
+		if (base === undefined) throw new Error(`${program} is not hosted in way ${mode}.`);
 		return new SubjectCrashSearch({
 			...{ program: base.program, base: { ...base, faults: [] }, depth },
 			mode: this.subject.conditions(base).join("; "),
@@ -122,8 +126,9 @@ export class SubjectLab implements Lab {
 		}
 	}
 
-	#ways(program: string): readonly SubjectScenario[] {
-		return this.subject.uninterrupted(program);
+	/** The program with nothing in its way, hosted in one of the ways that it has, from 1. */
+	#wayOf(program: string, mode: string): SubjectScenario | undefined {
+		return this.subject.uninterrupted(program)[Number(mode) - 1];
 	}
 
 	#begin(): Tally {
@@ -188,15 +193,4 @@ export class SubjectLab implements Lab {
 		const conditions = () => conditionsOfRun(this.subject, run.scenario, run.fired);
 		return this.#gatherer.gather(this.#tally, { run, violations, program, conditions }, source, own);
 	}
-}
-
-/** The search of a way in which a program is not hosted. */
-function NOTHING_TO_DO(program: string, mode: string, depth: number): Search {
-	return {
-		step: () => false,
-		result: () => ({
-			...{ kind: "crashes", program, mode, depth, ways: 0, states: 0, explored: 0, exhausted: true },
-			...{ joined: 0, checked: 0, bounded: [], faults: [], windows: [] },
-		}),
-	};
 }

@@ -5,9 +5,14 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { UsageError } from "../../../drivers/engine/contract.ts";
+import type { ActorScenario } from "../../../suites/actor/run.ts";
+import type { CommandScenario } from "../../../suites/commands/run.ts";
 import type { SubjectScenario } from "../../../suites/subject.ts";
 import { replaceFile } from "../keep/reproducer-file.ts";
+import { faultIn, fields, IN_ANY_WORLD, milliseconds } from "../keep/scenario-schema.ts";
+import { VERSION } from "../version.ts";
 import type { SubjectSpec } from "./spec.ts";
+import type { SubjectKind } from "./subject.ts";
 
 export interface SubjectReproducer {
 	/** The version of this tool. */
@@ -29,13 +34,29 @@ const Shape = v.looseObject({
 		against: v.optional(v.string()),
 	}),
 	finding: v.looseObject({ property: v.string(), kind: v.string(), message: v.string() }),
-	scenario: v.looseObject({
-		seed: v.string(),
-		program: v.string(),
-		faults: v.array(v.looseObject({ kind: v.string() })),
-	}),
+	scenario: v.looseObject({}),
 	digest: v.string(),
 });
+
+const PROTOCOL = v.picklist([4, 5, 6, 7]);
+
+/** Every field of a scenario and no other: one that is not known may change what the run means. */
+const SCENARIOS: Readonly<Record<SubjectKind, v.GenericSchema>> = {
+	actor: fields<ActorScenario>()({
+		...IN_ANY_WORLD,
+		restartMs: milliseconds,
+		delaysMs: v.array(milliseconds),
+	}),
+	runner: fields<CommandScenario>()({
+		...IN_ANY_WORLD,
+		network: v.strictObject({ minMs: milliseconds, maxMs: milliseconds }),
+		serverRestartMs: milliseconds,
+		runnerRestartMs: milliseconds,
+		protocol: v.exactOptional(PROTOCOL),
+		serverProtocol: v.exactOptional(PROTOCOL),
+		pace: milliseconds,
+	}),
+};
 
 export function formatSubjectReproducer(reproducer: SubjectReproducer): string {
 	return `${JSON.stringify({ format: FORMAT, ...reproducer }, undefined, "\t")}\n`;
@@ -55,7 +76,13 @@ export function parseSubjectReproducer(text: string, file: string): SubjectRepro
 		throw new UsageError(`${file} is no reproducer (${v.getDotPath(issue)}: ${issue.message}).`);
 	}
 	const { format: _, ...reproducer } = parsed.output;
-	// Checked as far as it is read before the target itself reads the rest.
+	const { target, scenario, tool } = reproducer;
+	const fault = faultIn(SCENARIOS[target.subject], scenario);
+	if (fault !== undefined) {
+		throw new UsageError(
+			`${file} holds what Faultline ${VERSION} cannot run (scenario.${fault}); use Faultline ${tool}, which wrote it.`,
+		);
+	}
 	return reproducer as unknown as SubjectReproducer;
 }
 

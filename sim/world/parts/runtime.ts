@@ -4,7 +4,7 @@
  */
 import { HarnessError } from "../harness-error.ts";
 import { errorFact, type WorldEvents } from "../history.ts";
-import type { Interposer, SimulatedSockets } from "../interpose.ts";
+import { activeInterposer, type Interposer, placeSockets, type SimulatedSockets } from "../interpose.ts";
 import type { Process } from "../process.ts";
 import { drawUuid, type Streams } from "../random.ts";
 import type { Timeline } from "../timeline.ts";
@@ -16,11 +16,11 @@ import { Timer } from "./timer.ts";
 export const EPOCH_MS = Date.UTC(2030, 0, 1);
 
 export class Runtime implements Interposer {
-	sockets: SimulatedSockets | undefined;
 	readonly #timeline: Timeline;
 	readonly #queue: EventQueue;
 	readonly #lives: Lives;
 	readonly #streams: Streams;
+	#sockets: SimulatedSockets | undefined;
 	/** Timers whose number was asked for. */
 	readonly #timersById = new Map<number, Timer>();
 	/** What ends the run with an error, once the event that caused it is drained. */
@@ -31,6 +31,16 @@ export class Runtime implements Interposer {
 		this.#queue = queue;
 		this.#lives = lives;
 		this.#streams = streams;
+	}
+
+	/** Gives the code of processes connections to each other, from now on. */
+	provideSockets(sockets: SimulatedSockets): void {
+		this.#sockets = sockets;
+		if (activeInterposer() !== undefined) placeSockets(sockets);
+	}
+
+	sockets(): SimulatedSockets | undefined {
+		return this.#sockets;
 	}
 
 	wallMs(): number {
