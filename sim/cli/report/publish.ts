@@ -9,6 +9,7 @@ import { terminal } from "../../../reports/terminal.ts";
 import { RUNS, replaceFile, runRecordName } from "../../explore/keep/reproducer-file.ts";
 import type { KeptFiles } from "../../explore/keep/reproductions.ts";
 import { paintFor, widthOf } from "../progress/terminal.ts";
+import { htmlOf } from "./report-page.ts";
 
 export interface PublishOptions {
 	readonly report?: string;
@@ -106,7 +107,6 @@ export async function writeRunReport(
 
 /** The report as a page, with the runs that lie in the directory already. Takes a second where there are hundreds. */
 export async function writePage(directory: string, report: Report): Promise<void> {
-	const { htmlOf } = await import("./render.ts");
 	writeFiles(directory, [[PAGE, await htmlOf(report, directory)]]);
 }
 
