@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { MutantsReport, Report } from "../reports/model.ts";
+import type { MutantsReport, Report, RunRecord } from "../reports/model.ts";
 import { sim } from "./support/cli.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "faultline-subject-"));
@@ -74,6 +74,12 @@ test("what a campaign finds is in files, and is shown again by each of them", as
 	expect(replayed.stdout).toContain(`still fails: ${first?.id}`);
 	expect(replayed.stdout).toContain("equal to the byte");
 	expect(replayed.code).toBe(1);
+	// Its run says what was expected, and the page shows it.
+	const run = JSON.parse(readFileSync(join(report, first?.example?.run ?? ""), "utf8")) as RunRecord;
+	expect(run.compared.some(({ expected, observed }) => expected !== observed)).toBe(true);
+	const page = readFileSync(join(report, "report.html"), "utf8");
+	expect(page).toContain(`Expected and observed. Expected: what ${first?.property} promises`);
+	expect(page).toContain(run.compared[0]?.expected);
 	// The command that the report prints shows it too.
 	const words = (first?.example?.command ?? "").split(" ").slice(2);
 	expect((await sim([...words, "--expectations", "none"])).stdout).toContain(first?.id);

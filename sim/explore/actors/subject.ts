@@ -5,6 +5,7 @@
 import type { ActorTarget } from "../../../drivers/actor/contract.ts";
 import { ACTOR_PROGRAMS } from "../../../fixtures/actors/index.ts";
 import type { ActorProgram } from "../../../fixtures/actors/program.ts";
+import { ACTOR_EXPECTED } from "../../../suites/actor/expected.ts";
 import type { ActorProperty } from "../../../suites/actor/facts.ts";
 import { ACTOR_SUITES } from "../../../suites/actor/index.ts";
 import { type ActorRun, type ActorScenario, runActor, undisturbedScenario } from "../../../suites/actor/run.ts";
@@ -74,6 +75,7 @@ export function actorSubject(options: ActorSubjectOptions): ActorSubject {
 		kind: "actor",
 		target: { name: target.name, version: target.version, against: "memory" },
 		suites,
+		expected: ACTOR_EXPECTED,
 		programs: programs.map(({ name, summary }) => ({ name, summary })),
 		faults,
 		draw: (seed) => draw(seed, programs, faults, undisturbedOf),
