@@ -144,6 +144,9 @@ const KINDS: readonly (readonly [FaultKind, number, Draw])[] = [
 	["hung", 1, (stream, { operations }) => ({ kind: "hung", operation: upTo(stream, operations) })],
 ];
 
+/** What plans can be drawn from. */
+export const ACTOR_FAULT_KINDS: readonly FaultKind[] = KINDS.map(([kind]) => kind);
+
 function upTo(stream: Stream, extent: number): number {
 	return drawInt(stream, 1, Math.max(1, Math.ceil(extent * FURTHER)));
 }
