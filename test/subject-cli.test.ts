@@ -236,7 +236,7 @@ describe("what is wrong is said in a line", () => {
 		[["--actor", "reference", "--runner", "reference"], "give one of them"],
 		[["--actor", "reference", "--program", "nothing"], 'Unknown program "nothing"'],
 		[["--actor", "reference", "--property", "replay.pure"], 'Unknown property "replay.pure" of actors'],
-		[["--actor", "reference", "--suite", "steps"], 'Unknown suite "steps" of actors'],
+		[["--actor", "reference", "--suite", "commands"], 'Unknown suite "commands" of actors'],
 		[["--actor", "reference", "--driver", "sqlite"], "--driver is about workflow engines"],
 		[["--actor", "reference", "--plan", "none"], "name it: --program NAME"],
 		[["--actor", "reference", "--known", "a/b"], 'No known failure "a/b"'],

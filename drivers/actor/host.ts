@@ -138,6 +138,8 @@ export class ActorHost {
 	#alarmAt: number | undefined;
 	/** An alarm went off while nobody could be told. */
 	#alarmKept = false;
+	/** When the alarm that went off was set for. */
+	#alarmGone: number | undefined;
 	#waiting: Request[] = [];
 	#asked: Request[] = [];
 	/** What is to happen once the life has ended in good order. */
@@ -506,7 +508,18 @@ export class ActorHost {
 		this.#note("actor.alarm-due", { atMs: at === undefined ? this.#world.nowMs : at - EPOCH_MS });
 		this.#alarm = undefined;
 		this.#alarmKept = true;
+		this.#alarmGone = at ?? this.#overdue();
 		this.#tellAlarm();
+	}
+
+	#overdue(): number | undefined {
+		const at = this.#ground.alarm();
+		return at !== undefined && at - EPOCH_MS <= this.#world.nowMs ? at : undefined;
+	}
+
+	/** What goes off is cleared. An alarm that goes off again leaves alone what was set since. */
+	#clearAlarm(): void {
+		if (this.#ground.alarm() === this.#alarmGone) this.#ground.clearAlarm();
 	}
 
 	/** Tells the actor, or wakes it; a life that begins or ends is told after that. */
@@ -515,13 +528,13 @@ export class ActorHost {
 		const instance = this.#instance;
 		if (this.#phase === "up" && process !== undefined && instance !== undefined) {
 			this.#alarmKept = false;
-			this.#ground.clearAlarm();
+			this.#clearAlarm();
 			this.#world.schedule(process, 0, () => {
 				instance.alarm().catch((error) => this.#note("actor.log", { level: "error", text: String(error) }));
 			});
 		} else if (this.#phase === "asleep") {
 			this.#alarmKept = false;
-			this.#ground.clearAlarm();
+			this.#clearAlarm();
 			this.#start("its alarm is due");
 		}
 	}

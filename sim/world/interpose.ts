@@ -27,8 +27,8 @@ export interface Interposer {
 	unhandledRejection(reason: unknown): void;
 	/** A call tried to leave the world; the error is thrown to the caller, who may swallow it. */
 	escaped(error: HarnessError): void;
-	/** Present where processes can connect to each other. */
-	readonly sockets?: SimulatedSockets | undefined;
+	/** What there is where processes can connect to each other. */
+	sockets?(): SimulatedSockets | undefined;
 }
 
 /** What a network gives to the code of its processes. */
@@ -277,7 +277,8 @@ export function interpose<T>(interposer: Interposer, body: () => T): T {
 	REPLACED.forEach(([holder, name, simulated]) => {
 		(holder as Record<string, unknown>)[name] = simulated;
 	});
-	if (interposer.sockets !== undefined) placeSockets(interposer.sockets);
+	const sockets = interposer.sockets?.();
+	if (sockets !== undefined) placeSockets(sockets);
 	if (listeners.length > 0) process.removeAllListeners(REJECTION);
 	process.on(REJECTION, onRejection);
 	try {

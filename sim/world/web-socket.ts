@@ -82,7 +82,7 @@ export class SimulatedWebSocket {
 	/** @throws SyntaxError (a DOMException) for a URL that is none, or not of a WebSocket. */
 	constructor(url: string | URL, protocols: string | readonly string[] = []) {
 		this.url = checkedUrl(String(url));
-		const sockets = activeInterposer()?.sockets;
+		const sockets = activeInterposer()?.sockets?.();
 		if (sockets === undefined) throw new HarnessError("outside-run", "A simulated WebSocket was made outside a run.");
 		const list = typeof protocols === "string" ? [protocols] : [...protocols];
 		const { end, binary } = sockets.connect(this.url, list) as { end: End; binary: "blob" | "nodebuffer" };

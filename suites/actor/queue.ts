@@ -137,7 +137,8 @@ export const queueNoDuplicate: ActorProperty = {
 				given.some((other) => other !== one && other.process === one.process && other.call !== one.call),
 			);
 			const stored = new Set(given.map((one) => one.stored)).size;
-			if (stored > 1) violations.push(violation("stored-twice", `${text}: it was stored ${stored} times`, place));
+			if (stored > message.most)
+				violations.push(violation("stored-twice", `${text}: it was stored ${stored} times`, place));
 			else if (inOneLife) violations.push(violation("given-twice", `${text}: one life was given it twice`, place));
 			else violations.push(violation("applied-again", text, place));
 		}
@@ -342,16 +343,16 @@ function splits(run: ActorRun): Violation[] {
 			.of("actor.step")
 			.some(({ place, process, data }) => process === batch.process && place > batch.place && data.bodies > 0);
 		if (!isWorkedOn) continue;
+		const first = batch.data.messages[0]?.stored;
 		const ids = batch.data.messages.map(({ id }) => id);
-		const later = run
-			.of("actor.given")
-			.find(
-				({ place, data }) =>
-					place > batch.place &&
-					data.path === batch.data.path &&
-					data.messages[0]?.id === ids[0] &&
-					data.messages.map(({ id }) => id).join() !== ids.join(),
-			);
+		const later = run.of("actor.given").find(
+			({ place, data }) =>
+				place > batch.place &&
+				data.path === batch.data.path &&
+				// A send that was asked again is another message, which calls itself the same.
+				data.messages[0]?.stored === first &&
+				data.messages.map(({ id }) => id).join() !== ids.join(),
+		);
 		if (later === undefined) continue;
 		const text = `${batch.data.path} was given ${ids.join()} and, replayed, ${later.data.messages.map(({ id }) => id).join()}`;
 		violations.push(violation("split-on-replay", text, later.place));
@@ -370,6 +371,7 @@ export const queueMetadata: ActorProperty = {
 		for (const { place, data } of run.of("actor.image")) {
 			// What was damaged cannot agree before the runtime has looked at it.
 			if (data.size === undefined || (damaged !== undefined && data.when === "start")) continue;
+			if (data.when === "end" && isTaking(run)) continue;
 			if (data.size !== data.messages.length && run.program.damages !== true) {
 				const text = `the queue holds ${data.messages.length} messages and says ${data.size}`;
 				violations.push(
@@ -388,6 +390,20 @@ export const queueMetadata: ActorProperty = {
 		return [...violations.slice(0, 2), ...reusedIds(run)];
 	},
 };
+
+/** Whether the run ended between two writes of a runtime that takes a message in one and counts in another. */
+function isTaking(run: ActorRun): boolean {
+	const { describeKey } = run.target;
+	const life = livesOf(run).at(-1)?.process;
+	const touches = (what: RegExp) =>
+		run
+			.of("durable")
+			.findLast(
+				({ process, data }) =>
+					process === life && data.mutations.some(({ table, key }) => what.test(describeKey(table, key))),
+			)?.place ?? -1;
+	return touches(/^message /) > touches(/^queue metadata$/);
+}
 
 function reusedIds(run: ActorRun): Violation[] {
 	const seen = new Map<string, number>();
@@ -500,9 +516,11 @@ function unwoken(run: ActorRun): Violation[] {
 		const life = livesOf(run).find(({ process }) => process === wait.process);
 		if (life === undefined || life.to < ack.place || life.toMs < ack.at + patience) continue;
 		if (run.of("actor.run-ended").some(({ at }) => at <= ack.at + patience)) continue;
-		// It was given something else, or time ran out.
+		// It was given something else, or time ran out, or storage failed it.
 		if (
-			given.some(({ place, at, data }) => data.path === wait.data.path && place > ack.place && at <= ack.at + patience)
+			[...given, ...run.of("actor.wait-failed")].some(
+				({ place, at, data }) => data.path === wait.data.path && place > ack.place && at <= ack.at + patience,
+			)
 		)
 			continue;
 		const text = `${wait.data.path} waited for ${message.id}, which was acknowledged at ${ack.at} ms, and was not woken`;
@@ -537,22 +555,53 @@ function openWaitFor(run: ActorRun, name: string, place: number): Placed<"actor.
 	return hasGoneOn ? undefined : wait;
 }
 
-/** Messages for plain readers that no reader got, though one waited and its process lived on. */
+/** Messages that plain readers did not get as they should: not woken for them, given none of them, or given one twice. */
 function unread(run: ActorRun): Violation[] {
 	if (run.program.name !== "plain-readers") return [];
-	const reads = told<{ readonly reader: string; readonly id: string | null }>(run, "read");
-	// A crash takes with it what a plain reader had in hand: only a run without faults can be judged.
-	if (run.fired.size > 0) return [];
 	const got = new Map<string, number>();
-	for (const { data } of reads) if (data.id !== null) got.set(data.id, (got.get(data.id) ?? 0) + 1);
-	return messagesOf(run).flatMap(({ id, acknowledged }) => {
+	for (const { data } of told<{ readonly id: string | null }>(run, "read"))
+		if (data.id !== null) got.set(data.id, (got.get(data.id) ?? 0) + 1);
+	const left = leftAtEnd(run);
+	return messagesOf(run).flatMap((message) => {
+		const { id, acknowledged } = message;
 		const count = got.get(id) ?? 0;
 		const [ack] = acknowledged;
 		if (ack === undefined || count === 1) return [];
-		return count === 0
-			? [violation("taken-by-nobody", `no reader got ${id}, for which one waited`, ack.place)]
-			: [violation("given-to-two", `${count} readers got ${id}`, ack.place)];
+		if (count > 1)
+			return run.fired.size > 0 ? [] : [violation("given-to-two", `${count} readers got ${id}`, ack.place)];
+		const reader = readerOf(message, run);
+		if (reader !== undefined && left.has(id)) {
+			const text = `reader ${reader} waited for ${id}, which was acknowledged at ${ack.at} ms, and was not woken`;
+			return [violation("not-woken", text, ack.place)];
+		}
+		// A crash takes with it what a plain reader had in hand: without one whose life went on, only a run without faults can be judged.
+		if (left.has(id) || (reader === undefined && run.fired.size > 0)) return [];
+		return [violation("taken-by-nobody", `no reader got ${id}, for which one waited`, ack.place)];
 	});
+}
+
+interface Reading {
+	readonly reader: string;
+	readonly names?: readonly string[];
+}
+
+/** A plain reader that waited for the message as it was acknowledged, and in the same life long after that. */
+function readerOf({ send, acknowledged }: Message, run: ActorRun): string | undefined {
+	const [ack] = acknowledged;
+	if (ack === undefined) return undefined;
+	const untilMs = ack.at + slackMs(run) + 12_000;
+	const life = lifeAt(run, ack.place);
+	if ((livesOf(run).find(({ process }) => process === life)?.toMs ?? 0) < untilMs) return undefined;
+	const reads = run.of("actor.told").filter(({ process }) => process === life);
+	const of = (what: string, reader?: string) =>
+		reads.filter(({ data }) => {
+			const told = data.data as Reading;
+			return data.what === what && (reader === undefined || told.reader === reader);
+		});
+	return of("reading")
+		.filter(({ place, data }) => place < ack.place && (data.data as Reading).names?.includes(send.name) === true)
+		.map(({ data }) => (data.data as Reading).reader)
+		.find((reader) => of("read", reader).every(({ at }) => at >= untilMs));
 }
 
 export const queuePoison: ActorProperty = {

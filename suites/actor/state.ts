@@ -43,7 +43,7 @@ export const stateRollback: ActorProperty = {
 	id: "state.rollback",
 	claim: "After a failed attempt state and vars are what they were before it, and the next attempt starts from there.",
 	source: "PR 5010, description; the declared stepState where a runtime promises less",
-	mutants: ["keep-failed-state", "keep-failed-vars"],
+	mutants: ["keep-failed-state", "keep-failed-vars", "claim-to-roll-forward"],
 	skips: (run) => (run.program.stateless === true ? "the actor has no state" : undefined),
 	check(run) {
 		const { stepState } = run.target.capabilities;
@@ -66,7 +66,7 @@ export const stateRollback: ActorProperty = {
 					const message = `after a failed attempt of ${path} the vars are ${next.data.vars}, and were ${begin.data.vars}`;
 					violations.push(violation("vars-kept", message, next.place));
 				}
-			} else if (end.data.state !== "" && next.data.state !== end.data.state && next.data.state !== begin.data.state) {
+			} else if (end.data.state !== "" && next.data.state !== end.data.state) {
 				const message = `a failed attempt of ${path} left ${end.data.state}, and what follows finds ${next.data.state}`;
 				violations.push(violation("neither", message, next.place));
 			}

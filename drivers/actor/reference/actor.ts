@@ -3,13 +3,13 @@
  * goes to sleep when there is nothing to do. What it does is done in turns (`turns.ts`); nobody learns of a turn before it is
  * durable. A write that storage fails ends the life: the next one goes on from what is durable.
  */
-import type { KVWrite, WorkflowHandle } from "@rivetkit/workflow-engine";
+import type { KVWrite, WorkflowErrorEvent, WorkflowHandle } from "@rivetkit/workflow-engine";
 import type { Mutation } from "../../../sim/world/history.ts";
 import type { EngineModule } from "../../engine/contract.ts";
 import { decodeValue, encodeValue } from "../../engine/reference/values.ts";
 import type { ActorConfig, ActorInstance, ActorPlatform, SendResult, WorkflowContext } from "../contract.ts";
 import { ActorHandlerContext, ActorWorkflowContext } from "./context.ts";
-import { ActorEngineDriver, recordedOf, type StepPlace } from "./driver.ts";
+import { ActorEngineDriver, failureOf, failuresIn, recordedOf, type StepPlace } from "./driver.ts";
 import { ActionNotFoundError } from "./errors.ts";
 import { matches, Queue } from "./queue.ts";
 import type { ActorRules } from "./rules.ts";
@@ -66,7 +66,7 @@ export class Actor implements ActorInstance {
 	#runAgain = false;
 	#step: StepTurn | undefined;
 	/** What listeners are told once it is durable. */
-	#notices: unknown[] = [];
+	#notices: WorkflowErrorEvent[] = [];
 	/** Requests of clients, and turns, that are not over. */
 	#busy = 0;
 	#sleepTimer: ReturnType<typeof setTimeout> | undefined;
@@ -320,17 +320,26 @@ export class Actor implements ActorInstance {
 			this.turns.settle(turn);
 			this.#grant(turn);
 		}
-		this.#notify();
+		this.#notify(failuresIn(writes));
 	}
 
-	/** Tells the listener of failures, of which the disk knows. */
-	#notify(): void {
-		const listener = this.#workflow?.onError;
-		for (const event of this.#notices.splice(0)) {
-			void Promise.resolve()
-				.then(() => listener?.(this.#context, event))
-				.catch(() => {});
+	/** Tells the listener of failures that are on record now. What other branches have failed with waits for its own write. */
+	#notify(recorded: readonly string[]): void {
+		for (const failure of recorded) {
+			const place = this.#notices.findIndex((event) => failureOf(event) === failure);
+			if (place >= 0) for (const event of this.#notices.splice(place, 1)) this.#tellListener(event);
 		}
+	}
+
+	#failureCame(event: WorkflowErrorEvent): void {
+		if (this.rules.notifyBeforeRecord === true) this.#tellListener(event);
+		else this.#notices.push(event);
+	}
+
+	#tellListener(event: WorkflowErrorEvent): void {
+		void Promise.resolve()
+			.then(() => this.#workflow?.onError?.(this.#context, event))
+			.catch(() => {});
 	}
 
 	#runWorkflow(): void {
@@ -345,7 +354,7 @@ export class Actor implements ActorInstance {
 			new ActorEngineDriver(this),
 			{
 				mode: "yield",
-				...(workflow.onError === undefined ? {} : { onError: (event) => void this.#notices.push(event) }),
+				...(workflow.onError === undefined ? {} : { onError: (event) => this.#failureCame(event) }),
 			},
 		);
 		this.#run = handle;
@@ -367,6 +376,7 @@ export class Actor implements ActorInstance {
 
 	#runEnded(): void {
 		this.#run = undefined;
+		this.#notices = [];
 		const step = this.#step;
 		// What is not on record by now never will be.
 		if (step !== undefined) this.#dropStep(step);
@@ -391,7 +401,6 @@ export class Actor implements ActorInstance {
 		// What storage failed may be on record all the same: the next life reads it, and knows the workflow's own error.
 		if (state === "failed" && !isOfStorage(error)) {
 			this.#workflowOver = true;
-			this.#notify();
 			this.platform.runEnded(error);
 		} else if (!this.#stopping) this.#breaks(error);
 		this.#touch();
@@ -410,7 +419,10 @@ export class Actor implements ActorInstance {
 		this.#plain = (async () => run(this.#context))().then(
 			() => this.platform.runEnded(undefined),
 			(error) => {
-				if (!this.#stopping) this.platform.runEnded(error);
+				if (this.#stopping) return;
+				// A handler that ends with what storage failed has not come to its end: the next life runs it again.
+				if (isOfStorage(error)) this.#breaks(error);
+				else this.platform.runEnded(error);
 			},
 		);
 	}

@@ -2,10 +2,18 @@
  * Storage as the workflow inside an actor sees it: its records among the actor's, its queue, its time to wake. The batch that has a
  * step completed has what its turn did to the actor in the same write.
  */
-import type { EngineDriver, KVEntry, KVWrite, Message, WorkflowMessageDriver } from "@rivetkit/workflow-engine";
+import type {
+	EngineDriver,
+	KVEntry,
+	KVWrite,
+	Message,
+	WorkflowErrorEvent,
+	WorkflowMessageDriver,
+} from "@rivetkit/workflow-engine";
 import { bytesFromKey, keyFromBytes } from "../../../sim/world/disk.ts";
 import type { Mutation } from "../../../sim/world/history.ts";
-import { contentOf } from "../../engine/reference/history.ts";
+import { contentOf, type StepData } from "../../engine/reference/history.ts";
+import { FIELDS, HISTORY, parseKey } from "../../engine/reference/keys.ts";
 import { decodeValue } from "../../engine/reference/values.ts";
 import type { Actor } from "./actor.ts";
 import { KEYS, PREFIX, type StoredMessage } from "./store.ts";
@@ -155,14 +163,37 @@ export function recordedOf(
 		if (!text.startsWith(block)) continue;
 		const rest = text.slice(block.length);
 		if (rest.charAt(0) !== ENTRY || rest.indexOf(END, 1 + NUMBER_LENGTH) !== rest.length - 1) continue;
-		const [recorded, , data] = decodeValue(contentOf(value)) as [
-			string,
-			number,
-			{ readonly kind: string; readonly status?: string; readonly undone?: boolean },
-		];
-		if (recorded !== name || data.kind !== "step") continue;
-		if (undoes) return data.undone === true ? "done" : "failed";
-		return data.status === "completed" ? "done" : "failed";
+		const step = stepIn(value);
+		if (step?.name !== name) continue;
+		if (undoes) return step.data.undone === true ? "done" : "failed";
+		return step.data.status === "completed" ? "done" : "failed";
 	}
 	return undefined;
+}
+
+function stepIn(value: Uint8Array): { readonly name: string; readonly data: StepData } | undefined {
+	const [name, , data] = decodeValue(contentOf(value)) as [string, number, StepData | { readonly kind: "other" }];
+	return data.kind === "step" ? { name, data } : undefined;
+}
+
+/** The failure that listeners are told of, in words that its record has, too. */
+export function failureOf(event: WorkflowErrorEvent): string {
+	if ("step" in event) return `step ${event.step.stepName} ${event.step.attempt}`;
+	return "rollback" in event ? `rollback ${event.rollback.stepName}` : "workflow";
+}
+
+/** The failures that the writes have on record. */
+export function failuresIn(writes: readonly KVWrite[]): string[] {
+	return writes.flatMap(({ key, value }) => {
+		const text = keyFromBytes(key);
+		if (text === FIELDS.error) return ["workflow"];
+		const isEntry = text.startsWith(HISTORY) && parseKey(text)?.at(-1)?.sort === "entry";
+		const step = isEntry ? stepIn(value) : undefined;
+		if (step === undefined) return [];
+		const { name, data } = step;
+		return [
+			...(data.error === undefined ? [] : [`step ${name} ${data.attempts}`]),
+			...(data.undoError === undefined || data.undone === true ? [] : [`rollback ${name}`]),
+		];
+	});
 }

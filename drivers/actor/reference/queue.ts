@@ -343,6 +343,8 @@ export class Queue {
 	): Promise<StoredMessage[]> {
 		return new Promise((resolve, reject) => {
 			let taking = false;
+			/** A message came after the look that is under way: that one may have been too early for it. */
+			let isToLookAgain = false;
 			/** Why the wait is over, once nothing is being taken. */
 			let over: (() => void) | undefined;
 			const end = (how: () => void) => {
@@ -360,12 +362,14 @@ export class Queue {
 			const timer = timeout === undefined ? undefined : setTimeout(() => give(() => resolve([])), timeout);
 			const abort = () => give(() => reject(new ActorAbortedError()));
 			const look = () => {
+				isToLookAgain = taking;
 				if (taking) return;
 				taking = true;
 				take().then(
 					(messages) => {
 						taking = false;
 						if (messages.length > 0) end(() => resolve(messages));
+						else if (isToLookAgain) look();
 						else if (over !== undefined) end(over);
 					},
 					(error) => end(() => reject(error)),

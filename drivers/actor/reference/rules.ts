@@ -19,6 +19,7 @@ export const ACTOR_DEVIATIONS = {
 	markRefusedAccess: "Reaching the actor from outside of a step throws, and leaves a mark in the state.",
 	broadcastAtOnce: "An event leaves when it is broadcast, and not when its step is durable.",
 	broadcastOnRejection: "The events of a failed attempt leave when it fails.",
+	notifyBeforeRecord: "Whoever listens for failures hears of one before it is durable.",
 	// The queue.
 	acknowledgeBeforeStore: "A send is acknowledged before its message is stored.",
 	sendInMemory: "What a step sends is handed over once the step is durable, and not with it.",

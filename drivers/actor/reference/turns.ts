@@ -131,34 +131,39 @@ export class Turns {
 	}
 }
 
-/** A copy of objects, arrays, maps and sets, and of what they hold of these; the rest is the same. */
+/** A copy of plain objects, arrays, maps and sets, and of what they hold of these. The rest is the same, classes of users too. */
 function copyOf(value: unknown, seen = new Map<object, unknown>()): unknown {
 	if (typeof value !== "object" || value === null) return value;
 	const known = seen.get(value);
 	if (known !== undefined) return known;
-	if (Array.isArray(value)) {
+	const prototype: unknown = Object.getPrototypeOf(value);
+	if (Array.isArray(value) && prototype === Array.prototype) {
 		const copy: unknown[] = [];
 		seen.set(value, copy);
 		for (const element of value) copy.push(copyOf(element, seen));
 		return copy;
 	}
-	if (value instanceof Map) {
+	if (value instanceof Map && prototype === Map.prototype) {
 		const copy = new Map();
 		seen.set(value, copy);
-		for (const [key, held] of value) copy.set(key, copyOf(held, seen));
+		for (const [key, held] of value) copy.set(copyOf(key, seen), copyOf(held, seen));
 		return copy;
 	}
-	if (value instanceof Set) {
+	if (value instanceof Set && prototype === Set.prototype) {
 		const copy = new Set();
 		seen.set(value, copy);
-		for (const held of value) copy.add(held);
+		for (const held of value) copy.add(copyOf(held, seen));
 		return copy;
 	}
-	const prototype: unknown = Object.getPrototypeOf(value);
 	if (prototype !== Object.prototype && prototype !== null) return value;
-	const copy: Record<string, unknown> = {};
+	const copy: object = Object.create(prototype as object | null);
 	seen.set(value, copy);
-	for (const [field, held] of Object.entries(value)) copy[field] = copyOf(held, seen);
+	// All that it has: a copy that leaves out symbols, or what is computed when asked for, is half of it.
+	for (const field of Reflect.ownKeys(value)) {
+		const described = Object.getOwnPropertyDescriptor(value, field) as PropertyDescriptor;
+		if ("value" in described) described.value = copyOf(described.value, seen);
+		Object.defineProperty(copy, field, described);
+	}
 	return copy;
 }
 
