@@ -58,7 +58,16 @@ test("every crash point of one program is searched", async () => {
 	const [search] = report.coverage.searches ?? [];
 	expect(report.verdict).toBe("pass");
 	expect(search).toMatchObject({ kind: "crashes", program: "counter-loop", exhausted: true });
-	expect(search?.kind === "crashes" && search.windows.every(({ crossed }) => crossed > 0)).toBe(true);
+	const windows = search?.kind === "crashes" ? search.windows : [];
+	expect(windows.every(({ crossed }) => crossed > 0)).toBe(true);
+	// Between which writes each lies is told as the story of a run tells it.
+	const ends = windows.map(({ operation, detail }) => `${operation} ${detail}`);
+	expect(ends).toContain("queue.remove - message 1, queue metadata");
+	const { stdout } = await sim(["--actor", "reference", "--program", "counter-loop", "--plan", "none"]);
+	expect(stdout).toContain(": queue.remove - message 1, queue metadata");
+	const text = (await sim(options)).stdout;
+	expect(text).toMatch(/^counter-loop, a crashed actor starts again after 0 ms: every crash state to depth 1$/m);
+	expect(text).toMatch(/^ +\d+ → \d+ +queue\.remove - message 1, queue metadata +2 +0$/m);
 });
 
 test("what a campaign finds is in files, and is shown again by each of them", async () => {
