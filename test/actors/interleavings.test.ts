@@ -8,7 +8,7 @@ import { referenceActor } from "../../drivers/actor/reference/reference.ts";
 import { NEEDS } from "../../drivers/actor/rivetkit/package.ts";
 import { rivetkitActors } from "../../drivers/actor/rivetkit/target.ts";
 import { actorProgram } from "../../fixtures/actors/index.ts";
-import { installedInPart, PackageUnavailable } from "../../sim/cli/packages.ts";
+import { installedInPart, PackageUnavailable } from "../../sim/cli/machine/packages.ts";
 import { actorSubject } from "../../sim/explore/actors/subject.ts";
 import { inMacrotask } from "../../sim/world/interpose.ts";
 import { type ActorRun, runActor, undisturbedScenario } from "../../suites/actor/run.ts";
