@@ -1,6 +1,6 @@
 /** What was searched rather than drawn, as text: a line for each search, the ledger of crash windows, and what was exhausted. */
 import type { CrashSearchResult, CrashWindow, ScheduleSearchResult, SearchResult } from "./model.ts";
-import { count, type Paint, plural, wrap } from "./text.ts";
+import { count, hosted, type Paint, plural, wrap } from "./text.ts";
 
 /** @param full whether each window gets a line, rather than only the dark ones. */
 export function searchText(search: SearchResult, width: number, paint: Paint, full: boolean): string {
@@ -10,7 +10,7 @@ export function searchText(search: SearchResult, width: number, paint: Paint, fu
 function crashText(search: CrashSearchResult, width: number, paint: Paint, full: boolean): string {
 	const { windows } = search;
 	const dark = windows.filter(({ crossed }) => crossed === 0);
-	const lines = [paint.bold(`${search.program}, ${search.mode} hosting: every crash state to depth ${search.depth}`)];
+	const lines = [paint.bold(`${search.program}, ${hosted(search.mode)}: every crash state to depth ${search.depth}`)];
 	// Even a run that nothing crashes has a window.
 	if (windows.length === 0) return [...lines, paint.yellow("  Not begun.")].join("\n");
 	const shown = full ? windows : dark;
@@ -38,7 +38,7 @@ function scheduleText(search: ScheduleSearchResult, width: number, paint: Paint)
 	const bound =
 		departures === undefined ? "every order" : `orders with at most ${plural(departures, "departure")} from the usual`;
 	return [
-		paint.bold(`${search.program}, ${search.mode} hosting: ${bound}`),
+		paint.bold(`${search.program}, ${hosted(search.mode)}: ${bound}`),
 		wrap(`at most ${plural(search.choices, "choice")} a run, of at most ${count(search.widest)} at once`, width, "  "),
 		sentence(
 			search,

@@ -15,6 +15,11 @@ export function plural(n: number, noun: string): string {
 	return `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 }
 
+/** How a program was hosted: `live hosting`; in a sentence of its own where one word does not say it. */
+export function hosted(mode: string): string {
+	return mode.includes(" ") ? mode : `${mode} hosting`;
+}
+
 /** A virtual time, short: `0`, `15 ms`, `1.25 s`, `5 min`, `30 d`. */
 export function time(ms: number): string {
 	if (ms === 0) return "0";

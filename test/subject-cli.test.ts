@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { MutantsReport, Report } from "../reports/model.ts";
+import type { MutantsReport, Report, RunRecord } from "../reports/model.ts";
 import { sim } from "./support/cli.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "faultline-subject-"));
@@ -58,7 +58,16 @@ test("every crash point of one program is searched", async () => {
 	const [search] = report.coverage.searches ?? [];
 	expect(report.verdict).toBe("pass");
 	expect(search).toMatchObject({ kind: "crashes", program: "counter-loop", exhausted: true });
-	expect(search?.kind === "crashes" && search.windows.every(({ crossed }) => crossed > 0)).toBe(true);
+	const windows = search?.kind === "crashes" ? search.windows : [];
+	expect(windows.every(({ crossed }) => crossed > 0)).toBe(true);
+	// Between which writes each lies is told as the story of a run tells it.
+	const ends = windows.map(({ operation, detail }) => `${operation} ${detail}`);
+	expect(ends).toContain("queue.remove - message 1, queue metadata");
+	const { stdout } = await sim(["--actor", "reference", "--program", "counter-loop", "--plan", "none"]);
+	expect(stdout).toContain(": queue.remove - message 1, queue metadata");
+	const text = (await sim(options)).stdout;
+	expect(text).toMatch(/^counter-loop, a crashed actor starts again after 0 ms: every crash state to depth 1$/m);
+	expect(text).toMatch(/^ +\d+ → \d+ +queue\.remove - message 1, queue metadata +2 +0$/m);
 });
 
 test("what a campaign finds is in files, and is shown again by each of them", async () => {
@@ -74,6 +83,12 @@ test("what a campaign finds is in files, and is shown again by each of them", as
 	expect(replayed.stdout).toContain(`still fails: ${first?.id}`);
 	expect(replayed.stdout).toContain("equal to the byte");
 	expect(replayed.code).toBe(1);
+	// Its run says what was expected, and the page shows it.
+	const run = JSON.parse(readFileSync(join(report, first?.example?.run ?? ""), "utf8")) as RunRecord;
+	expect(run.compared.some(({ expected, observed }) => expected !== observed)).toBe(true);
+	const page = readFileSync(join(report, "report.html"), "utf8");
+	expect(page).toContain(`Expected and observed. Expected: what ${first?.property} promises`);
+	expect(page).toContain(run.compared[0]?.expected);
 	// The command that the report prints shows it too.
 	const words = (first?.example?.command ?? "").split(" ").slice(2);
 	expect((await sim([...words, "--expectations", "none"])).stdout).toContain(first?.id);
@@ -230,14 +245,34 @@ describe("what is wrong is said in a line", () => {
 		[["--actor", "reference", "--runner", "reference"], "give one of them"],
 		[["--actor", "reference", "--program", "nothing"], 'Unknown program "nothing"'],
 		[["--actor", "reference", "--property", "replay.pure"], 'Unknown property "replay.pure" of actors'],
-		[["--actor", "reference", "--suite", "steps"], 'Unknown suite "steps" of actors'],
+		[["--actor", "reference", "--suite", "commands"], 'Unknown suite "commands" of actors'],
 		[["--actor", "reference", "--driver", "sqlite"], "--driver is about workflow engines"],
 		[["--actor", "reference", "--plan", "none"], "name it: --program NAME"],
 		[["--actor", "reference", "--known", "a/b"], 'No known failure "a/b"'],
 		[["--actor", "reference", "--seed", "1", "--runs", "5"], "--seed shows one run"],
+		[["--actor", "reference", "--seed", "1", "--corpus", directory], "--seed shows one run"],
+		[["--actor", "reference", "--seed", "1", "--known", "a/b"], "each name a run"],
+		[["--actor", "reference", "--seed", "1", "--depth", "1"], "--depth is for --explore crashes"],
+		[["--actor", "reference", "--seed", "1", "--way", "2"], "--way hosts what --plan says"],
+		[["--actor", "reference", "--engine", "rivet-2.1.3"], "--engine and --actor each name what is under test"],
+		[["--actor", "reference", "--compare", "a", "b"], "--compare is about workflow engines"],
+		[["--actor", "reference", "--faults", "torn"], 'No plan of actors has the fault "torn"; choose from crash,'],
+		[["--runner", "reference", "--faults", "evict"], 'No plan of runners has the fault "evict"; choose from cut,'],
+		[["--actor", "reference", "--explore", "crashes", "--faults", "slow"], "knows crash; slow is for seeds"],
+		[["--actor", "reference", "--explore", "crashes", "--doublecheck"], "--explore crashes has none"],
+		[["--actor", "reference", "--explore", "schedules"], "--explore schedules is about workflow engines"],
+		[["differ", "--actor", "reference"], "differ takes no --actor: leave it out."],
+		[["merge", "shards", "--runner", "reference"], "merge takes no --runner: leave it out."],
+		[["matrix", "--actor", "all", "--shard", "1/2"], "leave --shard out"],
+		[["expectations", "--actor", "reference", "--corpus", directory], "--corpus is for exploring"],
+		[["mutants", "--actor", "reference", "--update"], "leave --update out"],
 		[["mutants", "--actor", "rivetkit-2.2.1"], "Mutants are made of the reference"],
 		[["matrix", "--runner", "nobody"], 'Unknown runner "nobody"'],
 		[["replay", broken], "is no reproducer"],
+		[["replay", broken, "--property", "a.b"], "leave --property out"],
+		[["replay", "bug.repro", "--actor", "reference"], "bug.repro is of a workflow engine: leave --actor out."],
+		[["shrink", broken], "is of an actor or a runner"],
+		[["emit", broken], "is of an actor or a runner"],
 	])("%j", async (options, why) => {
 		const { code, stderr } = await sim(options);
 		expect(stderr).toContain(why);

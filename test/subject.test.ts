@@ -57,7 +57,12 @@ test("every crash point is come to, once for each depth", async () => {
 		exhausted: true,
 		explored: 6 + (6 + 4 + 2) + (4 + 2),
 	});
-	expect(search?.kind === "crashes" && search.windows.every(({ crossed }) => crossed > 0)).toBe(true);
+	const windows = search?.kind === "crashes" ? search.windows : [];
+	expect(windows.every(({ crossed }) => crossed > 0)).toBe(true);
+	expect(windows.map(({ operation, detail }) => `${operation} ${detail}`.trim())).toEqual([
+		...["set count n", "set count n", "set count n"],
+		"end",
+	]);
 });
 
 test("what is listed is known, and fixed once its run shows it no longer", async () => {

@@ -1,6 +1,6 @@
 /** What a campaign covered, as sections of a page: faults, crash points, crash windows, generated programs, what was avoided. */
 import type { CrashSearchResult, CrashWindow, GeneratedResult, Report, SearchResult } from "../model.ts";
-import { count, plural } from "../text.ts";
+import { count, hosted, plural } from "../text.ts";
 import { html, type Markup, table } from "./markup.ts";
 
 export function coverageSections({ coverage }: Report): (Markup | undefined)[] {
@@ -79,13 +79,13 @@ function programSection(programs: Report["coverage"]["programs"]): Markup {
 function searchOf(search: SearchResult): Markup {
 	if (search.kind === "crashes") return crashSearch(search);
 	const { program, mode, schedules, explored, exhausted, choices, widest, departures } = search;
-	return html`<h3>${program}, ${mode} hosting: every order</h3><p>${exhausted ? "Exhausted" : "Not exhausted"}: ${count(explored)} of ${count(schedules)} orders${departures !== undefined && `, at most ${departures} departures`}; up to ${count(choices)} choices in a run, ${widest} wide.</p>`;
+	return html`<h3>${program}, ${hosted(mode)}: every order</h3><p>${exhausted ? "Exhausted" : "Not exhausted"}: ${count(explored)} of ${count(schedules)} orders${departures !== undefined && `, at most ${departures} departures`}; up to ${count(choices)} choices in a run, ${widest} wide.</p>`;
 }
 
 function crashSearch(search: CrashSearchResult): Markup {
 	const { program, mode, depth, ways, states, explored, exhausted, windows, bounded } = search;
 	const dark = windows.filter(({ crossed }) => crossed === 0).length;
-	return html`<h3>${program}, ${mode} hosting: every crash state</h3>
+	return html`<h3>${program}, ${hosted(mode)}: every crash state</h3>
 <p>${exhausted ? "Exhausted" : "Not exhausted"} to depth ${depth}: ${count(explored)} of ${plural(states, "state")}, from ${plural(ways, "way")} to crash. ${count(windows.length - dark)} of ${plural(windows.length, "crash window")} crossed${dark > 0 && html`, <b>${dark} dark</b>`}.</p>
 ${bounded.map((bound) => html`<p class="small">Bounded: ${bound}.</p>`)}
 ${ledger(windows)}

@@ -88,7 +88,7 @@ const program = withTarget(new Command("pnpm sim"))
 	.option("--json", "print the report as JSON and nothing else")
 	.option("--github", "annotate the GitHub workflow that this runs in, and write its summary")
 	.option("--quiet", "only findings and the verdict")
-	.option("--verbose", "with --seed: every event, reads included")
+	.option("--verbose", "with --seed: every event, reads included; otherwise every known finding in full")
 	.option("--save <file>", "with --seed: write a reproducer of its failure")
 	.option("--doublecheck", "run in another process too, and compare")
 	.option("--compare <engines...>", "two engines, or two reports: as the command compare")
@@ -119,42 +119,49 @@ Exit code: 0 everything held or failed as listed; 1 something new failed, or
 something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 	)
 	.action(async (options, command) => {
-		if (options.compare !== undefined) {
-			await runCompare(options.compare, command);
-			return;
-		}
 		if (isAboutSubject(options)) {
 			process.exitCode = (await subject(options)).exitCode;
 			return;
 		}
-		// With a plan or an order a seed gives the rest of the scenario; a search takes it whole.
-		const singling = options.explore === "random" ? ["seed", "known", "plan", "order"] : ["known", "plan", "order"];
-		const singles = singling.filter((name) => options[name] !== undefined);
-		const [single] = singles;
-		if (singles.length > 1 && singles.includes("known")) {
-			throw new UsageError(`${singles.map((name) => `--${name}`).join(" and ")} each name a run: give one of them.`);
+		if (options.compare !== undefined) {
+			await runCompare(options.compare, command);
+			return;
 		}
-		const many = ["runs", "for", "shard", "corpus", "baseline", "github"].find((name) => options[name] !== undefined);
-		if (single !== undefined && many !== undefined) {
-			throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);
-		}
-		if (single !== undefined && options.explore !== "random") {
-			throw new UsageError(
-				`--${single} shows one run, and --explore ${options.explore} makes many: give one or the other.`,
-			);
-		}
-		if (single !== undefined && options.depth !== undefined) {
-			throw new UsageError(`--depth is for --explore crashes or schedules; --${single} shows one run.`);
-		}
+		if (options.way !== undefined) throw new UsageError("--way is about actors and runners: leave it out.");
+		const single = singleOf(options);
 		if ((single === "seed" || single === "known") && options.mode !== undefined) {
 			throw new UsageError(`--mode hosts what --plan or --order says; the run of --${single} says how it is hosted.`);
-		}
-		if (single === undefined && options.save !== undefined) {
-			throw new UsageError("--save keeps one run; say which: pnpm sim --seed N --save FILE");
 		}
 		const report = single !== undefined ? await show(options) : await explore(options);
 		process.exitCode = report.exitCode;
 	});
+
+/** The option that names the one run to be shown; undefined to explore. @throws UsageError for options that do not go with it. */
+function singleOf(options: Readonly<Record<string, unknown>>): string | undefined {
+	// With a plan or an order a seed gives the rest of the scenario; a search takes it whole.
+	const singling = options.explore === "random" ? ["seed", "known", "plan", "order"] : ["known", "plan", "order"];
+	const singles = singling.filter((name) => options[name] !== undefined);
+	const [single] = singles;
+	if (singles.length > 1 && singles.includes("known")) {
+		throw new UsageError(`${singles.map((name) => `--${name}`).join(" and ")} each name a run: give one of them.`);
+	}
+	const many = ["runs", "for", "shard", "corpus", "baseline", "github"].find((name) => options[name] !== undefined);
+	if (single !== undefined && many !== undefined) {
+		throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);
+	}
+	if (single !== undefined && options.explore !== "random") {
+		throw new UsageError(
+			`--${single} shows one run, and --explore ${options.explore} makes many: give one or the other.`,
+		);
+	}
+	if (single !== undefined && options.depth !== undefined) {
+		throw new UsageError(`--depth is for --explore crashes or schedules; --${single} shows one run.`);
+	}
+	if (single === undefined && options.save !== undefined) {
+		throw new UsageError("--save keeps one run; say which: pnpm sim --seed N --save FILE");
+	}
+	return single;
+}
 
 program
 	.command("list")
@@ -223,6 +230,8 @@ program
 			process.exitCode = (await replaySubject(file, ownOptions(command))).exitCode;
 			return;
 		}
+		const wrong = ["actor", "runner", "server"].find((name) => command.optsWithGlobals()[name] !== undefined);
+		if (wrong !== undefined) throw new UsageError(`${file} is of a workflow engine: leave --${wrong} out.`);
 		const { replay } = await import("./engine/replay.ts");
 		process.exitCode = (await replay(file, ownOptions(command))).exitCode;
 	});
@@ -234,6 +243,7 @@ program
 	.option("--out <file>", "where to write it (default: beside the file, or named after the failure)")
 	.option("--budget <runs>", "end after so many runs with what there is", parseRuns)
 	.action(async (file, _options, command) => {
+		refuseSubjectFile(file, "shrink makes runs of workflow engines smaller");
 		const { shrinkCommand } = await import("./engine/shrink.ts");
 		const options = file === undefined ? command.optsWithGlobals() : ownOptions(command);
 		process.exitCode = (await shrinkCommand(file, options)).exitCode;
@@ -246,6 +256,7 @@ program
 	.option("--out <file>", "where to write it; standard output otherwise")
 	.option("--expect-failure", "a test that is red once the failure is fixed")
 	.action(async (file, _options, command) => {
+		refuseSubjectFile(file, "emit writes tests of workflow engines");
 		const { emit } = await import("./engine/emit.ts");
 		emit(file, ownOptions(command));
 	});
@@ -330,22 +341,21 @@ program
 	.description("what <after> breaks, fixes and costs against <before>")
 	.action(async (before, after, _options, command) => await runCompare([before, after], command));
 
+/** @throws UsageError for a reproducer of an actor or a runner. */
+function refuseSubjectFile(file: string | undefined, what: string): void {
+	if (file?.endsWith(SUBJECT_REPRODUCER_EXTENSION) !== true) return;
+	throw new UsageError(`${what}, and ${file} is of an actor or a runner: pnpm sim replay shows it.`);
+}
+
 /** Explores, or shows one run of, an actor runtime or a runner. */
 async function subject(
 	options: ExploreSubjectOptions & ShowSubjectOptions,
 ): Promise<{ readonly exitCode: 0 | 1 | 2 | 3 }> {
-	const single = ["known", "plan", "seed"].find((name) => Reflect.get(options, name) !== undefined);
-	const isShown = single !== undefined && (single !== "seed" || options.explore === "random");
-	const many = ["runs", "for", "shard", "corpus", "baseline", "github"].find(
-		(name) => Reflect.get(options, name) !== undefined,
-	);
-	if (isShown && many !== undefined) {
-		throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);
+	if (options.way !== undefined && options.plan === undefined) {
+		throw new UsageError("--way hosts what --plan says; every other run says how it is hosted.");
 	}
-	if (!isShown && options.save !== undefined) {
-		throw new UsageError("--save keeps one run; say which: --seed N --save FILE");
-	}
-	if (isShown) return (await import("./subject/show.ts")).showSubject(options);
+	const single = singleOf({ ...options });
+	if (single !== undefined) return (await import("./subject/show.ts")).showSubject(options);
 	return (await import("./subject/explore.ts")).exploreSubject(options);
 }
 
@@ -400,6 +410,19 @@ function ownOptions(command: Command) {
 	const { engine, ...options } = command.optsWithGlobals();
 	return command.getOptionValueSourceWithGlobals("engine") === "default" ? options : { ...options, engine };
 }
+
+/** Commands that are about actors and runners too, as exploring itself is. */
+const OF_SUBJECTS: ReadonlySet<string> = new Set(["expectations", "replay", "matrix", "mutants"]);
+
+program.hook("preAction", (_program, command) => {
+	const given = ["actor", "runner", "server"].find((name) => command.optsWithGlobals()[name] !== undefined);
+	if (given === undefined) return;
+	const isAboutThem = command === program || OF_SUBJECTS.has(command.name());
+	if (!isAboutThem) throw new UsageError(`${command.name()} takes no --${given}: leave it out.`);
+	if (command.getOptionValueSourceWithGlobals("engine") !== "default") {
+		throw new UsageError(`--engine and --${given} each name what is under test: give one of them.`);
+	}
+});
 
 async function main(): Promise<void> {
 	for (const command of [program, ...program.commands]) {

@@ -57,6 +57,11 @@ export function commandProperty({ find, ...text }: CommandPropertyText): Subject
 	};
 }
 
+/** What a violation says happened, without on which side the weakness lies and the frames that show it. */
+export function withoutFrames(message: string): string {
+	return message.replace(/ \(weakness of the (runner|server|protocol)\)(: .*)?$/s, "");
+}
+
 /** Frames that are told of a finding. */
 const MOST_FRAMES = 6;
 

@@ -15,6 +15,8 @@ export interface PublishOptions {
 	readonly report?: string;
 	readonly json?: boolean;
 	readonly quiet?: boolean;
+	/** Whether to tell known findings in full, however many there are. */
+	readonly verbose?: boolean;
 	/** Whether to tell a GitHub workflow too: annotations, and a summary. */
 	readonly github?: boolean;
 }
@@ -24,7 +26,8 @@ export function printReport(report: Report, options: PublishOptions): void {
 	if (options.json === true) process.stdout.write(json(report));
 	else {
 		const paint = paintFor(process.stdout);
-		process.stdout.write(terminal(report, { width: widthOf(process.stdout), paint, quiet: options.quiet === true }));
+		const [quiet, brief] = [options.quiet === true, options.verbose !== true];
+		process.stdout.write(terminal(report, { width: widthOf(process.stdout), paint, quiet, brief }));
 	}
 }
 

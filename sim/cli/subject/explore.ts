@@ -43,21 +43,20 @@ const DEFAULT_DEPTH = 2;
 /** Explores, writes the report where it was asked for, and returns it. @throws UsageError */
 export async function exploreSubject(options: ExploreSubjectOptions): Promise<Report> {
 	const exploration = explorationOf(options);
-	const prepared = await prepareSubject(
-		exploration.kind === "random" ? options : { ...options, faults: options.faults ?? ["crash"] },
-	);
+	const { shard: given, corpus, ...about } = options;
+	const prepared = await prepareSubject(exploration.kind === "random" ? about : { ...about, faults: ["crash"] });
 	const { subject, lab, spec, expectations } = prepared;
 	const baseline = await baselineOf(options, lab.properties);
 	if (options.report !== undefined) makeReportDirectory(options.report);
-	const { corpus, report: directory } = options;
+	const { report: directory } = options;
 	const isKept = corpus !== undefined || directory !== undefined;
 	const keeper = isKept ? new Keeper(new SubjectForm(spec, lab), { corpus, report: directory }) : undefined;
 	const runs = options.runs ?? (options.for === undefined ? SUBJECT_RUNS : Number.POSITIVE_INFINITY);
-	const { shard = WHOLE } = options;
+	const shard = given ?? WHOLE;
 	const seeds = seedsOf(runs, shard);
-	if (options.shard !== undefined) refuseEmptyShard(shard, exploration, lab, runs);
+	if (given !== undefined) refuseEmptyShard(shard, exploration, lab, runs);
 	if (options.quiet !== true && options.json !== true) {
-		const part = options.shard === undefined ? "" : `shard ${shard.i}/${shard.n}, `;
+		const part = given === undefined ? "" : `shard ${shard.i}/${shard.n}, `;
 		const amount =
 			exploration.kind === "crashes"
 				? `every crash point to depth ${exploration.depth}`
@@ -70,7 +69,7 @@ export async function exploreSubject(options: ExploreSubjectOptions): Promise<Re
 		);
 	}
 	const settings = settingsOf(options, runs, exploration);
-	const ownSettings = options.shard === undefined ? settings : { ...settings, shard: `${shard.i}/${shard.n}` };
+	const ownSettings = given === undefined ? settings : { ...settings, shard: `${shard.i}/${shard.n}` };
 	const { name, version, against } = subject.target;
 	const commands = subjectCommands(options, subject);
 	const doublecheck = options.doublecheck === true ? new Doublecheck({ target: spec, loader: LOADER }) : undefined;
@@ -81,7 +80,7 @@ export async function exploreSubject(options: ExploreSubjectOptions): Promise<Re
 			keeper,
 			files: shardFiles({
 				...{ kind: subject.kind, engine: { name, version }, driver: against, settings },
-				...{ shard: options.shard, expectations },
+				...{ shard: given, expectations },
 			}),
 			report: (result, seconds) => {
 				const report = subjectReport(result, subject, ownSettings, seconds);
@@ -112,13 +111,21 @@ export async function exploreSubject(options: ExploreSubjectOptions): Promise<Re
 }
 
 /** @throws UsageError for options that do not go together. */
-function explorationOf({ explore: kind, depth, seed, runs }: ExploreSubjectOptions): Exploration {
+function explorationOf(options: ExploreSubjectOptions): Exploration {
+	const { explore: kind, depth, seed, runs, faults = [] } = options;
 	if (kind === "schedules") throw new UsageError("--explore schedules is about workflow engines.");
 	if (kind === "random") {
 		if (depth === undefined) return { kind };
 		throw new UsageError("--depth is for --explore crashes; seeds draw their faults.");
 	}
 	if (runs !== undefined) throw new UsageError("--runs counts seeds; --explore crashes ends when it is exhausted.");
+	if (options.doublecheck === true) {
+		throw new UsageError("--doublecheck makes a sample of the seeds again; --explore crashes has none.");
+	}
+	const wrong = faults.find((fault) => fault !== "crash");
+	if (wrong !== undefined) {
+		throw new UsageError(`--explore crashes of actors and runners knows crash; ${wrong} is for seeds.`);
+	}
 	// A program may be hosted in several ways; ways that a program does not have are searched in no time.
 	const modes = Array.from({ length: MOST_WAYS }, (_, way) => String(way + 1));
 	return { kind, ...(seed === undefined ? {} : { seed }), modes, depth: depth ?? DEFAULT_DEPTH, kinds: [] };

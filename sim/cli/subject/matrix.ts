@@ -18,6 +18,7 @@ import type { CampaignResult } from "../../explore/campaign/result.ts";
 import { cellCounts, matrixVerdict } from "../../explore/matrix/matrix.ts";
 import { type SubjectTarget, targetsOf } from "../../explore/subject/spec.ts";
 import type { Subject } from "../../explore/subject/subject.ts";
+import { refuse } from "../engine/replay.ts";
 import { stoppable } from "../progress/stoppable.ts";
 import { makeReportDirectory, type PublishOptions } from "../report/publish.ts";
 import { today } from "../report/today.ts";
@@ -43,6 +44,8 @@ interface Explored {
 
 /** @throws UsageError for a name that is none; a target that cannot run here is left out, and standard error says why. */
 export async function subjectMatrix(options: SubjectMatrixOptions): Promise<MatrixReport> {
+	refuse(options, ["shard", "corpus"], "A table is made of whole campaigns");
+	refuse(options, ["downgrades"], "Actors and runners have no histories that go on under another version");
 	const kind = options.actor === undefined ? "runner" : "actor";
 	const targets = chosenTargets(kind, options);
 	if (options.report !== undefined) makeReportDirectory(options.report);

@@ -5,6 +5,7 @@ import { mutantsVerdict } from "../../../reports/mutants.ts";
 import type { SubjectProperty } from "../../../suites/subject.ts";
 import { gapsOf, huntSubject, type SubjectHunt } from "../../explore/subject/gate.ts";
 import { type MutantsOptions, publishMutants } from "../engine/mutants.ts";
+import { refuse } from "../engine/replay.ts";
 import { unknown } from "../options.ts";
 import { stoppable } from "../progress/stoppable.ts";
 import { makeReportDirectory } from "../report/publish.ts";
@@ -18,6 +19,7 @@ interface Gate {
 
 /** @throws UsageError for a name that is none. */
 export async function subjectMutants(options: MutantsOptions & SubjectOptions): Promise<MutantsReport> {
+	refuse(options, ["update"], "In how many seeds mutants of actors and runners are killed is not on record");
 	const { mutant, property, actor, runner } = options;
 	const target = actor ?? runner;
 	if (target !== "reference") throw new UsageError(`Mutants are made of the reference, not of ${target}.`);

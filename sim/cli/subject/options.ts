@@ -41,7 +41,9 @@ export interface PreparedSubject {
 }
 
 /** What has no meaning for actors and runners. */
-const ONLY_ENGINES = ["driver", "avoid", "lacking", "mode", "order"] as const;
+const ONLY_ENGINES = ["driver", "avoid", "lacking", "mode", "order", "compare"] as const;
+/** What only campaigns take. */
+const ONLY_CAMPAIGNS = ["shard", "corpus"] as const;
 
 /** @throws UsageError for a name that is none, or a target that cannot run here. */
 export async function prepareSubject(options: SubjectOptions): Promise<PreparedSubject> {
@@ -56,6 +58,8 @@ export async function prepareSubject(options: SubjectOptions): Promise<PreparedS
 			`--${wrong} is about workflow engines: leave it out with --${actor === undefined ? "runner" : "actor"}.`,
 		);
 	}
+	const many = ONLY_CAMPAIGNS.find((name) => Reflect.get(options, name) !== undefined);
+	if (many !== undefined) throw new UsageError(`--${many} is for exploring: pnpm sim${targetOptions(options)}.`);
 	const subjectKind: SubjectKind = actor === undefined ? "runner" : "actor";
 	const named = {
 		subject: subjectKind,

@@ -2,14 +2,29 @@
 import { findingId, type Report } from "../../../reports/model.ts";
 import { wrap } from "../../../reports/text.ts";
 import { readSubjectReproducer } from "../../explore/subject/reproducer.ts";
+import { HarnessError } from "../../world/harness-error.ts";
+import { refuse } from "../engine/replay.ts";
 import { quote } from "../options.ts";
 import { paintFor, widthOf } from "../progress/terminal.ts";
 import { prepareSubject, type SubjectOptions } from "./options.ts";
 import { judgeOneScenario, type ShowSubjectOptions, save, tellJudged } from "./show.ts";
 
+/** What a reproducer says itself, or what is about many runs. */
+const NOT_FOR_REPLAY = [
+	...["engine", "driver", "program", "suite", "property", "faults", "avoid", "lacking", "mode"],
+	...["seed", "known", "plan", "way", "order", "depth", "runs", "for", "shard", "corpus", "doublecheck"],
+];
+const OF_RUNNERS = ["runner", "server"];
+
 /** @throws UsageError for a file that is not right; HarnessError when the run left its world. */
 export async function replaySubject(file: string, options: ShowSubjectOptions): Promise<Report> {
+	refuse(options, NOT_FOR_REPLAY, "replay runs what the file holds");
 	const { target, scenario, finding, digest, tool } = readSubjectReproducer(file);
+	refuse(
+		options,
+		target.subject === "actor" ? OF_RUNNERS : ["actor"],
+		`${file} is of ${target.subject === "actor" ? "an actor" : "a runner"}`,
+	);
 	const named: SubjectOptions =
 		target.subject === "actor"
 			? { actor: options.actor ?? target.target }
@@ -21,6 +36,11 @@ export async function replaySubject(file: string, options: ShowSubjectOptions): 
 		...named,
 		...(options.expectations === undefined ? {} : { expectations: options.expectations }),
 	});
+	const { lab, subject } = prepared;
+	if (!lab.programs.includes(scenario.program)) {
+		const { name } = subject.target;
+		throw new HarnessError("target", `${file} runs ${scenario.program}, which is no program that ${name} runs here.`);
+	}
 	const judged = await judgeOneScenario(prepared, scenario, `pnpm sim replay ${quote(file)}`, { replay: file });
 	const id = findingId(finding);
 	const shown = judged.report.findings.map((found) => found.id);

@@ -5,6 +5,7 @@
 import type { ActorTarget } from "../../../drivers/actor/contract.ts";
 import { ACTOR_PROGRAMS } from "../../../fixtures/actors/index.ts";
 import type { ActorProgram } from "../../../fixtures/actors/program.ts";
+import { ACTOR_EXPECTED } from "../../../suites/actor/expected.ts";
 import type { ActorProperty } from "../../../suites/actor/facts.ts";
 import { ACTOR_SUITES } from "../../../suites/actor/index.ts";
 import { type ActorRun, type ActorScenario, runActor, undisturbedScenario } from "../../../suites/actor/run.ts";
@@ -74,6 +75,7 @@ export function actorSubject(options: ActorSubjectOptions): ActorSubject {
 		kind: "actor",
 		target: { name: target.name, version: target.version, against: "memory" },
 		suites,
+		expected: ACTOR_EXPECTED,
 		programs: programs.map(({ name, summary }) => ({ name, summary })),
 		faults,
 		draw: (seed) => draw(seed, programs, faults, undisturbedOf),
@@ -141,6 +143,9 @@ const KINDS: readonly (readonly [FaultKind, number, Draw])[] = [
 	],
 	["hung", 1, (stream, { operations }) => ({ kind: "hung", operation: upTo(stream, operations) })],
 ];
+
+/** What plans can be drawn from. */
+export const ACTOR_FAULT_KINDS: readonly FaultKind[] = KINDS.map(([kind]) => kind);
 
 function upTo(stream: Stream, extent: number): number {
 	return drawInt(stream, 1, Math.max(1, Math.ceil(extent * FURTHER)));

@@ -130,6 +130,9 @@ const FAULTS: readonly (readonly [kind: FaultKind, weight: number, draw: DrawFau
 	["lost-ack", 0.07, (stream, { operations }) => ({ kind: "lost-ack", operation: drawInt(stream, 1, operations) })],
 ];
 
+/** What plans can be drawn from. */
+export const COMMAND_FAULT_KINDS: readonly FaultKind[] = [...new Set(FAULTS.map(([kind]) => kind))];
+
 /** Mostly one that says something, or its neighbour: pings are many. */
 function drawFrame(stream: Stream, { frames }: CommandExtent): number {
 	const last = frames.at(-1) ?? 1;

@@ -4,6 +4,7 @@ import type { Runner, Server } from "../../../drivers/runner/contract.ts";
 import { wireOf } from "../../../drivers/runner/wire.ts";
 import { COMMAND_PROGRAMS } from "../../../fixtures/commands/index.ts";
 import type { CommandProgram } from "../../../fixtures/commands/program.ts";
+import { COMMAND_EXPECTED } from "../../../suites/commands/expected.ts";
 import { COMMAND_SUITES } from "../../../suites/commands/index.ts";
 import { type CommandRun, type CommandScenario, runCommands } from "../../../suites/commands/run.ts";
 import { tellFrameContent } from "../../../suites/commands/tell.ts";
@@ -44,6 +45,7 @@ export function commandSubject(options: CommandSubjectOptions): Subject<CommandS
 		kind: "runner",
 		target: { name: runner.name, version: runner.version, against: server.name },
 		suites: COMMAND_SUITES,
+		expected: COMMAND_EXPECTED,
 		programs: programs.map(({ name, summary }) => ({ name, summary })),
 		faults: space.faults,
 		draw: (seed) => drawCommands(seed, space),

@@ -9,9 +9,10 @@
 import type { CrashSearchResult, CrashWindow } from "../../../reports/model.ts";
 import type { SubjectScenario } from "../../../suites/subject.ts";
 import type { Fault, FaultPlan } from "../../world/faults.ts";
-import type { WorldEvents } from "../../world/history.ts";
+import type { HistoryEvent, WorldEvents } from "../../world/history.ts";
 import type { Search } from "../campaign/lab.ts";
 import type { SubjectJudgement } from "./judge.ts";
+import type { Subject } from "./subject.ts";
 
 export interface SubjectCrashSearchOptions {
 	readonly program: string;
@@ -21,6 +22,7 @@ export interface SubjectCrashSearchOptions {
 	readonly base: SubjectScenario;
 	/** How many crashes one after the other. */
 	readonly depth: number;
+	readonly describeKey: Subject["describeKey"];
 	/** Runs and judges one scenario; undefined when the run left its world, which ends the search. */
 	judge(scenario: SubjectScenario): SubjectJudgement | undefined;
 }
@@ -42,11 +44,11 @@ export class SubjectCrashSearch implements Search {
 	step(): boolean {
 		const faults = this.#pending.shift();
 		if (faults === undefined) return false;
-		const { base, depth, judge } = this.#options;
+		const { base, depth, describeKey, judge } = this.#options;
 		const judgement = judge({ ...base, faults });
 		if (judgement === undefined) return false;
 		const { run, unfired } = judgement;
-		if (faults.length === 0) this.#windows = windowsOf(run.history.events);
+		if (faults.length === 0) this.#windows = windowsOf(run.history.events, describeKey);
 		else this.#explored++;
 		const last = faults.at(-1) as Crash | undefined;
 		if (last !== undefined && unfired.length === 0) this.#crossed(faults);
@@ -87,7 +89,7 @@ export class SubjectCrashSearch implements Search {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Between which durable effects a crash can fall: before the first, between any two, behind the last. */
-function windowsOf(events: readonly { readonly kind: string; readonly data: unknown }[]): Mutable<CrashWindow>[] {
+function windowsOf(events: readonly HistoryEvent[], describeKey: Subject["describeKey"]): Mutable<CrashWindow>[] {
 	const effects = events.flatMap(({ kind, data }) => {
 		if (kind === "effect") {
 			const { label } = data as WorldEvents["effect"];
@@ -95,8 +97,20 @@ function windowsOf(events: readonly { readonly kind: string; readonly data: unkn
 		}
 		if (kind !== "durable") return [];
 		const { what, mutations } = data as WorldEvents["durable"];
-		return [{ operation: what, detail: mutations[0]?.table ?? "" }];
+		return [{ operation: what, detail: changesOf(mutations, describeKey) }];
 	});
 	const ends = [...effects, { operation: "end", detail: "" }];
 	return ends.map(({ operation, detail }, from) => ({ from, operation, detail, crossed: 0, crossedInRecovery: 0 }));
+}
+
+/** Keys of a batch that a window names: more than a line has room for. */
+const MOST_KEYS = 6;
+
+/** What a durable write changes, in the words in which stories tell it. */
+function changesOf(mutations: WorldEvents["durable"]["mutations"], describeKey: Subject["describeKey"]): string {
+	const told = mutations
+		.slice(0, MOST_KEYS)
+		.map(({ table, key, value }) => (value === null ? "- " : "") + describeKey(table, key));
+	const left = mutations.length - told.length;
+	return [...told, ...(left > 0 ? [`${left} more`] : [])].join(", ");
 }

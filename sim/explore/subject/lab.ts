@@ -98,6 +98,7 @@ export class SubjectLab implements Lab {
 		return new SubjectCrashSearch({
 			...{ program: base.program, base: { ...base, faults: [] }, depth },
 			mode: this.subject.conditions(base).join("; "),
+			describeKey: this.describeKey,
 			judge: (scenario) => {
 				const judgement = this.judge(scenario);
 				if (judgement !== undefined) this.#record(judgement, {});

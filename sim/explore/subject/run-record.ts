@@ -1,5 +1,6 @@
 /** From a judged run of a subject to what a report keeps of it, so that it can be drawn and gone through. */
-import { type RunRecord, SCHEMA_VERSION } from "../../../reports/model.ts";
+import { findingId, type RunRecord, SCHEMA_VERSION } from "../../../reports/model.ts";
+import { comparedIn } from "../../../suites/subject.ts";
 import { recordedViolations, toldEvents } from "../keep/run-record.ts";
 import { conditionsOfRun, type SubjectJudgement } from "./judge.ts";
 import type { Subject } from "./subject.ts";
@@ -10,6 +11,9 @@ export function subjectRunRecordOf(subject: Subject, finding: string, judgement:
 	const { run, violations } = judgement;
 	const { scenario, history } = run;
 	const { name, against } = subject.target;
+	const shown = violations.find(
+		({ property: { id }, violation: { kind } }) => findingId({ property: id, kind }) === finding,
+	);
 	const program = subject.programs.find((one) => one.name === scenario.program);
 	return {
 		schemaVersion: SCHEMA_VERSION,
@@ -23,6 +27,16 @@ export function subjectRunRecordOf(subject: Subject, finding: string, judgement:
 		digest: history.digest(),
 		...toldEvents(eventsToTell(subject, history.events), scenario.faults, subject),
 		violations: recordedViolations(violations, history.events.length),
-		compared: [],
+		...(shown === undefined ? { compared: [] } : comparedOf(subject, run, shown)),
 	};
+}
+
+/** What the property promises of this run beside what became of it. */
+function comparedOf(
+	{ expected = {} }: Subject,
+	run: SubjectJudgement["run"],
+	{ property, violation }: SubjectJudgement["violations"][number],
+): Pick<RunRecord, "expectation" | "compared"> {
+	const compared = comparedIn(expected, run, property, violation);
+	return { expectation: `what ${property.id} promises`, compared };
 }

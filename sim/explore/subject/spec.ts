@@ -63,12 +63,15 @@ const SUBJECTS: Readonly<Record<SubjectKind, (spec: SubjectSpec) => Promise<Subj
 	actor: async ({ target: name, programs, faults, packages = {} }) => {
 		const need = needOfActor(name);
 		const target = await loadActor(name, need === undefined ? undefined : packages[`${need.name}@${need.version}`]);
-		const { actorSubject } = await import("../actors/subject.ts");
+		const { ACTOR_FAULT_KINDS, actorSubject } = await import("../actors/subject.ts");
+		refuseFaults(faults, ACTOR_FAULT_KINDS, "actors");
 		const chosen = programs === undefined ? {} : { programs: await actorPrograms(programs) };
 		return actorSubject({ target, ...chosen, ...(faults === undefined ? {} : { faults: new Set(faults) }) }) as Subject;
 	},
 	runner: async ({ target, against = usualServer(target), programs, faults }) => {
 		const { commandSubject } = await import("../commands/subject.ts");
+		const { COMMAND_FAULT_KINDS } = await import("../commands/draw.ts");
+		refuseFaults(faults, COMMAND_FAULT_KINDS, "runners");
 		return commandSubject({
 			...{ runner: await loadRunner(target), server: loadServer(against) },
 			...(programs === undefined ? {} : { programs }),
@@ -76,6 +79,13 @@ const SUBJECTS: Readonly<Record<SubjectKind, (spec: SubjectSpec) => Promise<Subj
 		}) as Subject;
 	},
 };
+
+/** @throws UsageError for a kind of fault that no plan has: nothing would strike, and all would pass. */
+function refuseFaults(faults: readonly FaultKind[] = [], drawn: readonly FaultKind[], whose: string): void {
+	const wrong = faults.find((kind) => !drawn.includes(kind));
+	if (wrong === undefined) return;
+	throw new UsageError(`No plan of ${whose} has the fault "${wrong}"; choose from ${drawn.join(", ")}.`);
+}
 
 /** @throws UsageError for a name that no actor has. */
 async function actorPrograms(names: readonly string[]): Promise<readonly ActorProgram[]> {

@@ -3,7 +3,7 @@
  * run, who judges the run, what makes it smaller, and how it is told. A subject keeps nothing between two runs that a later one
  * could tell; workers each make their own.
  */
-import type { SubjectProperty, SubjectRun, SubjectScenario } from "../../../suites/subject.ts";
+import type { Expected, SubjectProperty, SubjectRun, SubjectScenario } from "../../../suites/subject.ts";
 import type { ConnectionEnd, FaultKind } from "../../world/faults.ts";
 import type { FrameContent } from "../../world/network.ts";
 
@@ -27,6 +27,8 @@ export interface Subject<S extends SubjectScenario = SubjectScenario, R extends 
 	};
 	/** Properties by suite. */
 	readonly suites: ReadonlyMap<string, readonly SubjectProperty<R>[]>;
+	/** What should have been in place of each finding, for reports; what its property promises where nothing is said. */
+	readonly expected?: Expected<R>;
 	/** What seeds draw from. */
 	readonly programs: readonly SubjectProgram[];
 	/** Kinds of fault that plans are drawn from. */
