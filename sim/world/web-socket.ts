@@ -33,23 +33,48 @@ interface Listening {
 	readonly once: boolean;
 }
 
-/** Bytes that are there already: reading them takes no time, and no thread of the runtime. */
-class SimulatedBlob extends Blob {
+/**
+ * Bytes that are there already: reading them takes no time, and no thread of the runtime. A blob of the runtime, which costs more
+ * than all else that becomes of a frame, is made only of those of which a part or a stream is asked for.
+ */
+class SimulatedBlob implements Omit<Blob, typeof Symbol.toStringTag> {
+	readonly type = "";
 	readonly #bytes: Uint8Array;
 
 	constructor(bytes: Uint8Array) {
-		super([bytes as Uint8Array<ArrayBuffer>]);
 		this.#bytes = bytes;
 	}
 
-	override arrayBuffer(): Promise<ArrayBuffer> {
+	get size(): number {
+		return this.#bytes.length;
+	}
+
+	arrayBuffer(): Promise<ArrayBuffer> {
 		return Promise.resolve(bufferOf(this.#bytes));
 	}
 
-	override text(): Promise<string> {
+	bytes(): Promise<Uint8Array<ArrayBuffer>> {
+		return Promise.resolve(this.#bytes.slice());
+	}
+
+	text(): Promise<string> {
 		return Promise.resolve(Buffer.from(this.#bytes).toString());
 	}
+
+	slice(start?: number, end?: number, type?: string): Blob {
+		return this.#ofRuntime().slice(start, end, type);
+	}
+
+	stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+		return this.#ofRuntime().stream();
+	}
+
+	#ofRuntime(): Blob {
+		return new Blob([this.#bytes as Uint8Array<ArrayBuffer>]);
+	}
 }
+// To whoever asks what it is, it is one.
+Object.setPrototypeOf(SimulatedBlob.prototype, Blob.prototype);
 
 function bufferOf(bytes: Uint8Array): ArrayBuffer {
 	return bytes.slice().buffer as ArrayBuffer;

@@ -69,7 +69,7 @@ export async function publishedRunner(name: string): Promise<Runner> {
 function start(module: RunnerModule, settings: RunnerSettings, callbacks: RunnerCallbacks): RunningRunner {
 	const runner = new module.Runner(configOf(settings, callbacks));
 	runner.start().catch((error: unknown) => callbacks.onDisconnected(NEVER_CONNECTED, String(error)));
-	return adapted(runner);
+	return new AdaptedRunner(runner);
 }
 
 /** In place of a close code: there was no connection that could have been closed. */
@@ -79,7 +79,13 @@ function configOf(settings: RunnerSettings, callbacks: RunnerCallbacks): Record<
 	const { endpoint, namespace, runnerName, version, totalSlots, prepopulateActorNames, metadata } = settings;
 	const noRequests = () => Promise.reject(new Error("Nobody sends requests to these actors."));
 	return {
-		...{ endpoint, namespace, runnerName, version, totalSlots, prepopulateActorNames, metadata },
+		endpoint,
+		namespace,
+		runnerName,
+		version,
+		totalSlots,
+		prepopulateActorNames,
+		metadata,
 		// Versions before 2.2.1 have their user choose it; that one chooses for itself, in the same way.
 		runnerKey: crypto.randomUUID(),
 		onActorStart: (actorId: string, generation: number, config: ActorConfig) =>
@@ -96,25 +102,48 @@ function configOf(settings: RunnerSettings, callbacks: RunnerCallbacks): Record<
 	};
 }
 
-function adapted(runner: PublishedRunner): RunningRunner {
-	return {
-		get runnerId() {
-			return runner.runnerId;
-		},
-		hasActor: (actorId, generation) => runner.hasActor(actorId, generation),
-		sleepActor: (actorId, generation) => runner.sleepActor(actorId, generation),
-		stopActor: (actorId, generation) => void runner.stopActor(actorId, generation),
-		...(runner.destroyActor === undefined
-			? {}
-			: { destroyActor: (actorId, generation) => runner.destroyActor?.(actorId, generation) }),
-		setAlarm: (actorId, alarmMs, generation) => runner.setAlarm(actorId, alarmMs, generation),
-		kv: {
+/** The published runner as the contract has it. */
+class AdaptedRunner implements RunningRunner {
+	readonly destroyActor?: (actorId: string, generation?: number) => void;
+	readonly kv: RunningRunner["kv"];
+	readonly #runner: PublishedRunner;
+
+	constructor(runner: PublishedRunner) {
+		this.#runner = runner;
+		if (runner.destroyActor !== undefined) {
+			const destroy = (actorId: string, generation?: number) => runner.destroyActor?.(actorId, generation);
+			this.destroyActor = destroy;
+		}
+		this.kv = {
 			get: (actorId, keys) => runner.kvGet(actorId, keys),
 			put: (actorId, entries) => runner.kvPut(actorId, entries),
 			delete: (actorId, keys) => runner.kvDelete(actorId, keys),
 			list: (actorId) => runner.kvListAll(actorId),
 			drop: (actorId) => runner.kvDrop(actorId),
-		},
-		shutdown: (immediate) => runner.shutdown(immediate, false),
-	};
+		};
+	}
+
+	get runnerId(): string | undefined {
+		return this.#runner.runnerId;
+	}
+
+	hasActor(actorId: string, generation?: number): boolean {
+		return this.#runner.hasActor(actorId, generation);
+	}
+
+	sleepActor(actorId: string, generation?: number): void {
+		this.#runner.sleepActor(actorId, generation);
+	}
+
+	stopActor(actorId: string, generation?: number): void {
+		void this.#runner.stopActor(actorId, generation);
+	}
+
+	setAlarm(actorId: string, alarmMs: number | null, generation?: number): void {
+		this.#runner.setAlarm(actorId, alarmMs, generation);
+	}
+
+	shutdown(immediate: boolean): Promise<void> {
+		return this.#runner.shutdown(immediate, false);
+	}
 }
