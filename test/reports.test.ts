@@ -101,6 +101,15 @@ describe("the terminal report", () => {
 		expect(text).toMatch(/1 new, 1 listed but fixed, 1 known/);
 	});
 
+	it.each([
+		[0.2, "0 days"],
+		[1.2, "1 day"],
+		[3, "3 days"],
+	])("tells %d virtual days as %s", (virtualDays, told) => {
+		const text = terminal({ ...REPORT, timings: { ...REPORT.timings, virtualDays } });
+		expect(text).toContain(`\n${told} of virtual time in 1.0 s`);
+	});
+
 	it("names the problem of an invalid result", () => {
 		const text = terminal({ ...REPORT, verdict: "invalid", findings: [], problems: ["fs.readFile was called"] });
 		expect(text).toMatch(/fs\.readFile was called\nINVALID/);
