@@ -10,17 +10,31 @@ export interface TerminalOptions {
 	readonly paint?: Paint;
 	/** Only findings and the verdict. */
 	readonly quiet?: boolean;
+	/** Where known and disputed findings are many, only their names: hundreds of them would bury what is new. */
+	readonly brief?: boolean;
 }
+
+/** So many known and disputed findings are still told in full. */
+const MOST_TOLD = 20;
 
 export function terminal(report: Report, options: TerminalOptions = {}): string {
 	const width = options.width ?? 80;
 	const paint = options.paint ?? NO_PAINT;
-	const parts = report.findings.map((finding) => findingText(finding, report, width, paint));
+	const listed = report.findings.filter(({ verdict }) => verdict === "known" || verdict === "disputed");
+	const named = options.brief === true && listed.length > MOST_TOLD ? listed : [];
+	const told = report.findings.filter((finding) => !named.includes(finding));
+	const parts = [
+		...(named.length > 0 ? [briefText(named, width, paint)] : []),
+		...told.map((finding) => findingText(finding, report, width, paint)),
+	];
 	if (options.quiet !== true) {
 		parts.push(propertyTable(report, width, paint), coverageText(report, width));
 		const { searches = [], generated, avoided = [] } = report.coverage;
 		if (generated !== undefined) parts.push(generatedText(generated, width, paint));
-		if (avoided.length > 0) parts.push(avoidedText(avoided, width, paint));
+		if (named.length > 0 && avoided.length > 0) {
+			const shapes = avoided.map(({ shape }) => shape).join(", ");
+			parts.push(wrap(`avoided, so that what is behind known failures shows: ${shapes}`, width, "  ", ""));
+		} else if (avoided.length > 0) parts.push(avoidedText(avoided, width, paint));
 		// The ledger of one program is there to be read; those of all programs would bury the rest.
 		const full = new Set(searches.map(({ program }) => program)).size === 1;
 		parts.push(...searches.map((search) => searchText(search, width, paint, full)));
@@ -28,25 +42,48 @@ export function terminal(report: Report, options: TerminalOptions = {}): string 
 	if (report.baseline !== undefined) parts.push(baselineText(report.baseline, width, paint));
 	const kept = corpusText(report, width);
 	if (kept !== undefined) parts.push(kept);
-	parts.push(verdictText(report, width, paint));
+	// What is new was told far above.
+	const news = options.quiet === true ? [] : newsText(report, width, paint);
+	parts.push([verdictText(report, width, paint), ...news].join("\n"));
 	return `${parts.join("\n\n")}\n`;
+}
+
+/** Known and disputed findings by name, those that seeds came upon, and where the rest is. */
+function briefText(findings: readonly Finding[], width: number, paint: Paint): string {
+	const seen = findings.filter(({ runs }) => runs > 0);
+	const others = findings.length - seen.length;
+	const rest = [
+		...(others > 0
+			? [`${count(others)} more that no seed came upon: the run that is kept with each still shows it.`]
+			: []),
+		"What each of these means, with the command that shows it: --verbose, or report.txt of --report DIR.",
+	];
+	return [
+		...seen.map((finding) => headText(finding, VERDICT_WORDS[finding.verdict].padEnd(8), width, paint)),
+		...rest.map((line) => paint.dim(wrap(line, width, ""))),
+	].join("\n");
+}
+
+/** Verdict, name, and in how many runs; the kind on a line of its own where it does not fit. */
+function headText(finding: Finding, label: string, width: number, paint: Paint): string {
+	const { verdict, property, kind, reason } = finding;
+	const listed = reason !== undefined ? "as listed" : "as kept";
+	const runs = verdict === "fixed" ? "" : finding.runs === 0 ? listed : plural(finding.runs, "run");
+	const gap = (taken: number) => " ".repeat(Math.max(2, width - taken - runs.length));
+	const start = `${paintedVerdict(verdict, label, paint)} `;
+	const name = `${property}  ${kind}`;
+	if (label.length + name.length + runs.length + 3 <= width) {
+		return `${start}${paint.bold(name)}${gap(label.length + 1 + name.length)}${runs}`.trimEnd();
+	}
+	const indent = " ".repeat(label.length + 3);
+	return `${start}${paint.bold(property)}\n${indent}${paint.bold(kind)}${gap(indent.length + kind.length)}${runs}`;
 }
 
 function findingText(finding: Finding, { baseline }: Report, width: number, paint: Paint): string {
 	// What is listed and fixed fails no build that is held against a baseline.
 	const isTold = finding.verdict === "fixed" && baseline !== undefined;
 	const label = (isTold ? "fixed" : VERDICT_WORDS[finding.verdict]).padEnd(6);
-	const name = `${finding.property}  ${finding.kind}`;
-	const runs =
-		finding.verdict === "fixed"
-			? ""
-			: finding.runs === 0
-				? finding.reason !== undefined
-					? "as listed"
-					: "as kept"
-				: plural(finding.runs, "run");
-	const gap = " ".repeat(Math.max(2, width - label.length - name.length - runs.length - 1));
-	const lines = [`${paintedVerdict(finding.verdict, label, paint)} ${paint.bold(name)}${gap}${runs}`];
+	const lines = [headText(finding, label, width, paint)];
 	const indent = " ".repeat(7);
 	if (finding.verdict === "fixed") {
 		lines.push(wrap("Listed as known, and its run shows it no longer: take it off the list.", width, indent));
@@ -201,4 +238,20 @@ function verdictText(report: Report, width: number, paint: Paint): string {
 		`${paintedVerdict(report.verdict, paint.bold(VERDICT_WORDS[report.verdict]), paint)}  ${report.target.engine}: ${summary}`,
 	);
 	return lines.join("\n");
+}
+
+/** So many of what is new are named once more. */
+const MOST_NAMED = 10;
+
+/** What is new once more, with its commands, where a log ends. */
+function newsText({ findings, verdict }: Report, width: number, paint: Paint): string[] {
+	const news = findings.filter((finding) => finding.verdict === "fail");
+	if (news.length === 0 || verdict === "invalid") return [];
+	const lines = news.slice(0, MOST_NAMED).flatMap(({ id, example }) => {
+		const command = example === undefined ? [] : [`       ${paint.cyan(example.command)}`];
+		return [`${paintedVerdict("fail", "new   ", paint)} ${paint.bold(id)}`, ...command];
+	});
+	const more = news.length - MOST_NAMED;
+	if (more > 0) lines.push(wrap(`and ${count(more)} more, told above`, width, "       "));
+	return lines;
 }

@@ -69,6 +69,16 @@ describe.each([...ROOMS.keys()])("%s", (room) => {
 	});
 });
 
+test("the parts of a world are the world's own", () => {
+	const importers = [...ROOMS.keys()]
+		.flatMap(filesOf)
+		.filter((file) => !file.startsWith("sim/world/parts/"))
+		.filter((file) =>
+			importsOf(file, readFileSync(join(ROOT, file), "utf8")).some((at) => at.startsWith("sim/world/parts/")),
+		);
+	expect(importers).toEqual(["sim/world/world.ts"]);
+});
+
 test("every source of the project lives in a room, or is a test, a benchmark or an example", () => {
 	const folders = readdirSync(ROOT, { withFileTypes: true })
 		.filter((entry) => entry.isDirectory() && !/^(\.|(node_modules|dist)$)/.test(entry.name))

@@ -110,6 +110,26 @@ describe("the terminal report", () => {
 		expect(text).toContain(`\n${told} of virtual time in 1.0 s`);
 	});
 
+	it("names many known findings and tells what is new in full, once more where it ends", () => {
+		const known = (i: number): Finding => ({
+			...{ id: `replay.divergence-detected/${"long-".repeat(i)}${i}`, property: "replay.divergence-detected" },
+			...{ kind: `${"long-".repeat(i)}${i}`, verdict: "known", runs: i, programs: [], reason: "Told at length." },
+		});
+		const many = { ...REPORT, findings: [...REPORT.findings, ...Array.from({ length: 10 }, (_, i) => known(i))] };
+		expect(terminal(many, { brief: true })).toBe(terminal(many));
+		const more = {
+			...many,
+			findings: [...many.findings, ...many.findings.filter(({ verdict }) => verdict === "known")],
+		};
+		const text = terminal(more, { brief: true });
+		expect(text).not.toContain("Told at length.");
+		expect(text).toMatch(/^known {4}replay\.divergence-detected {2}long-1 +1 run$/m);
+		expect(text).toMatch(/^2 more that no seed came upon/m);
+		expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
+		expect(text.split("\n").slice(-3)).toEqual(["new    queue.no-loss/lost", "       pnpm sim --seed 7", ""]);
+		expect(terminal(more).match(/Told at length\./g)).toHaveLength(20);
+	});
+
 	it("names the problem of an invalid result", () => {
 		const text = terminal({ ...REPORT, verdict: "invalid", findings: [], problems: ["fs.readFile was called"] });
 		expect(text).toMatch(/fs\.readFile was called\nINVALID/);

@@ -214,7 +214,10 @@ export class CommandHost {
 			hosted.running = this.#runner.start(
 				{
 					endpoint: `http://${SERVER_HOST}`,
-					...{ namespace: NAMESPACE, runnerName: POOL, version, totalSlots: 100 },
+					namespace: NAMESPACE,
+					runnerName: POOL,
+					version,
+					totalSlots: 100,
 					prepopulateActorNames: { actor: { metadata: { kind: "scripted" } } },
 					metadata: { runner: name },
 					...(speaks ? { protocol } : {}),

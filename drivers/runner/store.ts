@@ -47,17 +47,23 @@ class WorldTransaction implements Transaction {
 	}
 
 	list<V>(prefix: string): { readonly key: string; readonly value: V }[] {
-		const found = new Map<string, V>();
-		for (const { key, value } of this.#world.disk.list(SERVER_TABLE, prefix)) found.set(key, this.#decoded<V>(value));
+		const stored: { readonly key: string; readonly value: V }[] = [];
+		this.#world.disk.visit(SERVER_TABLE, prefix, (key, value) => {
+			stored.push({ key, value: this.#decoded<V>(value) });
+			return true;
+		});
+		let found: Map<string, V> | undefined;
 		let added = false;
 		for (const [key, value] of this.#written) {
 			if (!key.startsWith(prefix)) continue;
+			found ??= new Map(stored.map((entry) => [entry.key, entry.value]));
 			if (value === undefined) found.delete(key);
 			else {
 				added ||= !found.has(key);
 				found.set(key, value as V);
 			}
 		}
+		if (found === undefined) return stored;
 		const entries = [...found].map(([key, value]) => ({ key, value }));
 		return added ? entries.sort((a, b) => (a.key < b.key ? -1 : 1)) : entries;
 	}
@@ -92,18 +98,22 @@ class WorldTransaction implements Transaction {
 
 	commit(process: Process, what: string): void {
 		const { disk } = this.#world;
-		const mutations = [...this.#written].map(([key, value]): Mutation => {
-			return { table: SERVER_TABLE, key, value: value === undefined ? null : encode(value) };
-		});
+		const mutations: Mutation[] = [];
+		for (const [key, value] of this.#written) {
+			mutations.push({ table: SERVER_TABLE, key, value: value === undefined ? null : encode(value) });
+		}
 		let took = false;
 		const before = disk.onApplied;
-		// At the very instant: whoever dies of the write may have others take place behind it.
-		disk.onApplied = () => {
+		// A constant: a function that is written right where it is assigned to a property is taken for one that stays, and keeps
+		// all that it can see alive until all memory is looked through.
+		const onApplied = () => {
 			took = true;
 			// What was on its way when its process died may take place after that.
 			const teller = process.alive ? process : this.#world.outside;
 			for (const { kind, data } of this.#notes) this.#world.note(kind, data, teller);
 		};
+		// At the very instant: whoever dies of the write may have others take place behind it.
+		disk.onApplied = onApplied;
 		const survived = disk.commit(process, what, mutations, { owned: true, legal: NO_FAULTS });
 		disk.onApplied = before;
 		if (!survived) return;
@@ -116,6 +126,8 @@ const NO_FAULTS: ReadonlySet<never> = new Set<never>();
 
 /** Where values are written before their bytes are handed out. */
 const SCRATCH = Buffer.alloc(64 * 1024);
+/** The same as plain bytes: a slice of a `Buffer` copies nothing. */
+const SCRATCH_BYTES = new Uint8Array(SCRATCH.buffer, SCRATCH.byteOffset, SCRATCH.length);
 /** The most bytes of a character. */
 const WIDEST = 3;
 /** Works on any bytes, and spares a `Buffer` for each value. */
@@ -124,7 +136,7 @@ const { utf8Slice } = Buffer.prototype as unknown as { utf8Slice(this: Uint8Arra
 function encode(value: unknown): Uint8Array {
 	const text = JSON.stringify(value);
 	if (text.length * WIDEST > SCRATCH.length) return new Uint8Array(Buffer.from(text));
-	return new Uint8Array(SCRATCH.subarray(0, SCRATCH.write(text)));
+	return SCRATCH_BYTES.slice(0, SCRATCH.write(text));
 }
 
 function decode<V>(stored: Uint8Array): V {

@@ -22,6 +22,7 @@ import {
 import * as v7 from "@rivetkit/engine-runner-protocol";
 import * as v5 from "runner-protocol-2.1.3";
 import * as v6 from "runner-protocol-2.1.5";
+import { keyFromBytes } from "../../sim/world/disk.ts";
 
 export type ToServer = v7.ToServer;
 export type ToClient = v7.ToClient;
@@ -42,7 +43,10 @@ export interface Wire {
 	/** @throws WireError for what the version cannot say. */
 	encodeToServer(message: ToServer): Uint8Array;
 	encodeToClient(message: ToClient): Uint8Array;
-	/** @throws WireError for bytes that are no message. */
+	/**
+	 * Messages are shared by whoever decodes the same bytes, and frozen; nobody may change the buffers in them.
+	 * @throws WireError for bytes that are no message.
+	 */
 	decodeToServer(bytes: Uint8Array): ToServer;
 	decodeToClient(bytes: Uint8Array): ToClient;
 }
@@ -154,13 +158,13 @@ const version4: Codec = {
 const CONFIG = Config({});
 
 /** Where messages are written before their bytes are handed out: most are short, and a buffer for each would be most of the cost. */
-const SCRATCH = new Uint8Array(4096);
+const SCRATCH = new ByteCursor(new Uint8Array(4096), CONFIG);
 
 /** The bytes of a message, in a buffer of their own size. */
 function written<T>(write: (cursor: ByteCursor, message: T) => void, message: T): Uint8Array {
-	const cursor = new ByteCursor(SCRATCH, CONFIG);
-	write(cursor, message);
-	return new Uint8Array(cursor.view.buffer, cursor.view.byteOffset, cursor.offset).slice();
+	SCRATCH.offset = 0;
+	write(SCRATCH, message);
+	return SCRATCH.bytes.slice(0, SCRATCH.offset);
 }
 
 function encoded(tag: number, write: (cursor: ByteCursor) => void): Uint8Array {
@@ -200,7 +204,8 @@ function readCheckpoint4(cursor: ByteCursor): Omit<Checkpoint, "generation"> {
 }
 
 function readUntoldCheckpoint(cursor: ByteCursor): Checkpoint {
-	return { ...readCheckpoint4(cursor), generation: UNTOLD_GENERATION };
+	const { actorId, index } = readCheckpoint4(cursor);
+	return { actorId, generation: UNTOLD_GENERATION, index };
 }
 
 function writeEvent4(cursor: ByteCursor, { checkpoint, inner }: EventWrapper): void {
@@ -267,6 +272,35 @@ function asWireError<A, B>(version: ProtocolVersion, work: (value: A) => B): (va
 	};
 }
 
+/** Messages that are kept decoded, of each version and direction: those of a few runs, which have most of their frames in common. */
+const MOST_KEPT = 1_024;
+
+/** Decodes the same bytes once: the server, a runner and the judge read each frame, and so does the next run. */
+function decodedOnce<M>(decode: (bytes: Uint8Array) => M): (bytes: Uint8Array) => M {
+	const kept = new Map<string, M>();
+	return (bytes) => {
+		// Longer than that are only the frames of peers that misbehave.
+		if (bytes.length > LONGEST_KEPT) return decode(bytes);
+		const key = keyFromBytes(bytes);
+		let message = kept.get(key);
+		if (message === undefined) {
+			message = frozen(decode(bytes));
+			if (kept.size >= MOST_KEPT) kept.clear();
+			kept.set(key, message);
+		}
+		return message;
+	};
+}
+
+const LONGEST_KEPT = 4_096;
+
+/** The value, with all plain data in it made unchangeable. */
+function frozen<T>(value: T): T {
+	if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
+	for (const part of Object.values(value)) frozen(part);
+	return Object.freeze(value);
+}
+
 const WIRES = new Map(
 	PROTOCOL_VERSIONS.map((version): [number, Wire] => {
 		const codec = CODECS[version];
@@ -276,8 +310,8 @@ const WIRES = new Map(
 				version,
 				encodeToServer: asWireError(version, (message: ToServer) => codec.encodeToServer(message)),
 				encodeToClient: asWireError(version, (message: ToClient) => codec.encodeToClient(message)),
-				decodeToServer: asWireError(version, codec.decodeToServer),
-				decodeToClient: asWireError(version, codec.decodeToClient),
+				decodeToServer: decodedOnce(asWireError(version, codec.decodeToServer)),
+				decodeToClient: decodedOnce(asWireError(version, codec.decodeToClient)),
 			},
 		];
 	}),

@@ -223,6 +223,15 @@ export async function driverHere(
 	return { driver, prefix, source: { name, settings: { root, postgresUrl, redisUrl, natsUrl }, packages } };
 }
 
+/** The engines that `--engine A,B` names, in the order of their versions; all published ones when none was named. */
+export function enginesOf(names: readonly string[] | undefined): readonly string[] {
+	if (names === undefined) return PUBLISHED;
+	const full = names.map((name) => (PUBLISHED.includes(`rivet-${name}`) ? `rivet-${name}` : name));
+	// A local build is taken to be newer than what is published.
+	const place = (name: string) => (PUBLISHED.includes(name) ? PUBLISHED.indexOf(name) : PUBLISHED.length);
+	return [...new Set(full)].sort((a, b) => place(a) - place(b));
+}
+
 /** What seeds avoid: what was asked for, or what the list poisons. @throws UsageError for a list with a fault that is none. */
 function avoidOf({ engine, expectations, avoid }: Pick<RunOptions, "engine" | "expectations" | "avoid">): Avoid {
 	if (avoid !== undefined) return { shapes: inOrder(avoid), always: true };

@@ -113,7 +113,7 @@ export class SimulatedWebSocket {
 		if (this.readyState === CONNECTING) {
 			throw new DOMException("Sent before connected.", "InvalidStateError");
 		}
-		this.#end.send(payloadOf(data));
+		this.#end.send(payloadOf(data), true);
 	}
 
 	/** @throws InvalidAccessError or SyntaxError (DOMExceptions) for a code or a reason that may not be sent. */
@@ -181,8 +181,11 @@ function checkedUrl(text: string): string {
 	return url.href.replace(/^http/, "ws");
 }
 
+/** Bytes of its own: what was handed over stays the sender's. */
 function payloadOf(data: string | ArrayBuffer | ArrayBufferView): Payload {
 	if (typeof data === "string") return data;
-	if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-	return new Uint8Array(data);
+	// Short arrays have no buffer until someone asks for it, and it costs more than all else that a frame does.
+	if (data instanceof Uint8Array) return new Uint8Array(data);
+	if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+	return new Uint8Array(data).slice();
 }

@@ -19,7 +19,7 @@ export const lifeProgress: ActorProperty = {
 	id: "life.progress",
 	claim: "Once faults stop, the actor can be started, answers, and has taken every message that it waits for.",
 	source: "docs: survives restarts",
-	mutants: ["start-once", "never-ready"],
+	mutants: ["start-once", "never-ready", "destroy-on-error"],
 	check(run) {
 		const last = run.history.events.length - 1;
 		if (run.outcome.status === "unrecoverable") {
@@ -34,6 +34,7 @@ export const lifeProgress: ActorProperty = {
 			const waits = run.outcome.waits.length === 0 ? "nothing that can be named" : run.outcome.waits.join(", ");
 			return [violation("stuck", `the actor did not answer in the end; it waits for ${waits}`, last)];
 		}
+		if (run.outcome.status === "destroyed") return destroyedOnError(run);
 		const gone = goneHandler(run);
 		return gone.length > 0 ? gone : [...leftMessages(run), ...lateEnds(run)];
 	},
@@ -51,6 +52,17 @@ function goneHandler(run: ActorRun): Violation[] {
 	const { message = "" } = gone.data.error ?? {};
 	const text = `the run handler ended with "${message}", and its actor went on without it for ${life.toMs - gone.at} ms`;
 	return [violation("run-handler-gone", text, gone.place)];
+}
+
+/** An actor that is gone with all that it stored, since its run handler failed and not since anybody asked for it. */
+function destroyedOnError(run: ActorRun): Violation[] {
+	const failed = run.of("actor.run-ended").find(({ data }) => data.error !== undefined);
+	const gone = run.of("actor.destroying").find(({ place }) => place > (failed?.place ?? Number.POSITIVE_INFINITY));
+	if (failed?.data.error === undefined || gone === undefined) return [];
+	if (run.program.inputs.some(({ kind }) => kind === "destroy")) return [];
+	const { name, message } = failed.data.error;
+	const text = `the run handler failed (${name}: ${message}), and the actor was destroyed with all that it stored`;
+	return [violation("destroyed-on-error", text, gone.place)];
 }
 
 /** A workflow that is not over, though it had all the time that it needs. */

@@ -46,7 +46,7 @@ export interface ConnectionFact {
 	readonly version: number;
 	readonly frames: FrameFact[];
 	/** When each end learned that it is over. */
-	readonly over: Partial<Record<ConnectionEnd, Moment & { readonly code: number; readonly reason: string }>>;
+	readonly over: Record<ConnectionEnd, (Moment & { readonly code: number; readonly reason: string }) | undefined>;
 	/** When the client was greeted with Init, and as whom. */
 	greeted: (Moment & { readonly runnerId: string; readonly lostMs: number }) | undefined;
 	/** The first moment at which something of it was lost, or an end gave it up. */
@@ -64,7 +64,7 @@ export interface ToldCommand extends Told {
 }
 
 export interface ToldEvent extends Told {
-	readonly content: string;
+	readonly inner: EventWrapper["inner"];
 	readonly isStopped: boolean;
 }
 
@@ -114,6 +114,8 @@ export class Account {
 	readonly endMs: number;
 	readonly lives = new Map<number, RoleLife>();
 	readonly connections = new Map<number, ConnectionFact>();
+	/** Connections by the process that asked for them. */
+	readonly asked = new Map<number, ConnectionFact[]>();
 	readonly frames = new Map<number, FrameFact>();
 	/** Commands that reached a runner, by its process; events that a runner sent, by its process. */
 	readonly received = new Map<number, ToldCommand[]>();
@@ -129,6 +131,10 @@ export class Account {
 	readonly stored: StoredCommand[] = [];
 	readonly notes: ServerNote[] = [];
 	readonly statuses: ActorStep[] = [];
+	/** The same by what they are looked for by. */
+	readonly #callsBy = new Map<number, UserCall[]>();
+	readonly #notesOf = new Map<ServerNote["kind"], ServerNote[]>();
+	readonly #statusesOf = new Map<string, ActorStep[]>();
 	readonly wild: {
 		readonly how: WildPeer;
 		readonly process: number;
@@ -141,31 +147,29 @@ export class Account {
 	constructor(run: CommandRun) {
 		this.run = run;
 		this.endMs = run.program.script.endMs;
-		run.history.events.forEach((event, place) => {
-			this.#take(event, { event: place, at: event.at });
-		});
+		let place = 0;
+		for (const event of run.history.events) this.#take(event, { event: place++, at: event.at });
 	}
 
 	/** Whether a connection carried everything it was given, and neither end gave it up, up to that time. */
 	intactUntil({ asked, broken, over }: ConnectionFact, atMs: number): boolean {
 		// A server that starts again knows nothing of the connections of the one before, whoever believes in them.
 		if (!this.serverLives(asked, atMs)) return false;
-		const ends = [broken, over.client, over.server].flatMap((moment) => moment?.at ?? []);
-		return ends.every((at) => at > atMs);
+		return isAfter(broken, atMs) && isAfter(over.client, atMs) && isAfter(over.server, atMs);
 	}
 
 	/** Whether the life of the server that there was at that moment went on until then. */
 	serverLives(from: Moment, toMs: number): boolean {
 		if (toMs > this.endMs) return false;
-		const life = [...this.lives.values()].findLast(({ role, begun }) => role === "server" && begun.event <= from.event);
-		return life !== undefined && (life.ended === undefined || life.ended.at > toMs);
+		let last: RoleLife | undefined;
+		for (const life of this.lives.values()) if (life.role === "server" && life.begun.event <= from.event) last = life;
+		return last !== undefined && isAfter(last.ended, toMs);
 	}
 
 	/** Whether that life of a process went on, with a runner in it, until then. */
 	runnerLives(process: number, toMs: number): boolean {
 		const life = this.lives.get(process);
-		const ends = [life?.ended, life?.shutDown].flatMap((moment) => moment?.at ?? []);
-		return life !== undefined && toMs <= this.endMs && ends.every((at) => at > toMs);
+		return life !== undefined && toMs <= this.endMs && isAfter(life.ended, toMs) && isAfter(life.shutDown, toMs);
 	}
 
 	/** Where that process started one generation a second time, if it has by the time of that event: then much follows. */
@@ -175,10 +179,9 @@ export class Account {
 		event: number,
 	): number | undefined {
 		const at = this.run.history.events[event]?.at ?? 0;
-		const starts = this.calls.filter(
+		const starts = this.callsBy(process).filter(
 			(call) =>
 				call.callback === "start" &&
-				call.process === process &&
 				call.actorId === actorId &&
 				call.generation === generation &&
 				// What follows from a start may be told before the start is.
@@ -189,12 +192,31 @@ export class Account {
 
 	/** The last status of an actor before a place in the history. */
 	statusBefore(actorId: string, event: number): ActorStep | undefined {
-		return this.statuses.findLast((step) => step.actorId === actorId && step.event < event);
+		return this.#statusesOf.get(actorId)?.findLast((step) => step.event < event);
+	}
+
+	/** Every actor that there was, in order. */
+	actors(): string[] {
+		return [...this.#statusesOf.keys()];
+	}
+
+	/** Connections that the process asked for, in order. */
+	connectionsBy(process: number): readonly ConnectionFact[] {
+		return this.asked.get(process) ?? NONE;
+	}
+
+	/** Users' callbacks that the process called, in order. */
+	callsBy(process: number): readonly UserCall[] {
+		return this.#callsBy.get(process) ?? NONE;
 	}
 
 	/** Connections over which that runner was greeted. */
 	connectionsOf(runnerId: string): ConnectionFact[] {
-		return [...this.connections.values()].filter(({ greeted }) => greeted?.runnerId === runnerId);
+		const found: ConnectionFact[] = [];
+		for (const connection of this.connections.values()) {
+			if (connection.greeted?.runnerId === runnerId) found.push(connection);
+		}
+		return found;
 	}
 
 	/** The process lives that were greeted as that runner. */
@@ -202,8 +224,8 @@ export class Account {
 		return new Set(this.connectionsOf(runnerId).map(({ process }) => process));
 	}
 
-	notesOf<K extends keyof ServerEvents>(kind: K): Extract<ServerNote, { readonly kind: K }>[] {
-		return this.notes.filter((note) => note.kind === kind) as Extract<ServerNote, { readonly kind: K }>[];
+	notesOf<K extends keyof ServerEvents>(kind: K): readonly Extract<ServerNote, { readonly kind: K }>[] {
+		return (this.#notesOf.get(kind) ?? NONE) as readonly Extract<ServerNote, { readonly kind: K }>[];
 	}
 
 	#take({ kind, data, process }: HistoryEvent, moment: Moment): void {
@@ -244,29 +266,39 @@ export class Account {
 			case "connection.over": {
 				const { connection, end, code, reason } = data as NetworkEvents["connection.over"];
 				const fact = this.connections.get(connection);
-				if (fact !== undefined) fact.over[end] = { ...moment, code, reason };
+				if (fact !== undefined) fact.over[end] = { event: moment.event, at: moment.at, code, reason };
 				return;
 			}
 			case "user.start":
-			case "user.stop":
-				this.calls.push({
-					...(data as CommandHostEvents["user.start"]),
+			case "user.stop": {
+				const { actorId, generation } = data as CommandHostEvents["user.start"];
+				const call: UserCall = {
+					actorId,
+					generation,
 					callback: kind === "user.start" ? "start" : "stop",
-					...{ process, called: moment, settled: undefined, failed: false },
-				});
+					process,
+					called: moment,
+					settled: undefined,
+					failed: false,
+				};
+				this.calls.push(call);
+				append(this.#callsBy, process, call);
 				return;
+			}
 			case "user.started":
 			case "user.stopped":
 			case "user.failed":
 				this.#onSettled(kind, data as CommandHostEvents["user.failed"], process, moment);
 				return;
-			case "wild.begins":
-				this.wild.push({ ...(data as CommandHostEvents["wild.begins"]), process, begun: moment, over: undefined });
+			case "wild.begins": {
+				const { how } = data as CommandHostEvents["wild.begins"];
+				this.wild.push({ how, process, begun: moment, over: undefined });
 				return;
+			}
 			case "wild.over": {
 				const { code, reason } = data as CommandHostEvents["wild.over"];
 				const wild = this.wild.find((peer) => peer.process === process);
-				if (wild !== undefined) wild.over = { ...moment, code, reason };
+				if (wild !== undefined) wild.over = { event: moment.event, at: moment.at, code, reason };
 				return;
 			}
 			case "uncaught":
@@ -274,15 +306,23 @@ export class Account {
 				this.errors.push({ process, moment, message: (data as { error: { message: string } }).error.message });
 				return;
 			default:
-				if (SERVER_NOTES.has(kind)) this.#onNote({ kind, data, ...moment } as ServerNote);
+				if (SERVER_NOTES.has(kind)) this.#onNote({ kind, data, event: moment.event, at: moment.at } as ServerNote);
 		}
 	}
 
 	#onAsked({ connection, url }: NetworkEvents["connection.asked"], process: number, asked: Moment): void {
-		const version = versionOf(url);
-		this.connections.set(connection, {
-			...{ id: connection, process, asked, version, frames: [], over: {}, greeted: undefined, broken: undefined },
-		});
+		const fact: ConnectionFact = {
+			id: connection,
+			process,
+			asked,
+			version: versionOf(url),
+			frames: [],
+			over: { client: undefined, server: undefined },
+			greeted: undefined,
+			broken: undefined,
+		};
+		this.connections.set(connection, fact);
+		append(this.asked, process, fact);
 	}
 
 	#onSent({ frame: number, connection: id, from, content }: NetworkEvents["frame.sent"], sent: Moment): void {
@@ -290,9 +330,14 @@ export class Account {
 		if (connection === undefined) return;
 		const message = content.kind === "message" ? decoded(connection.version, from, content.payload) : undefined;
 		const frame: FrameFact = {
-			...{ number, connection, from, sent, content, message },
+			number,
+			connection,
+			from,
+			sent,
 			arrived: undefined,
 			lost: undefined,
+			content,
+			message,
 		};
 		this.frames.set(number, frame);
 		connection.frames.push(frame);
@@ -317,13 +362,18 @@ export class Account {
 		switch (message?.tag) {
 			case "ToClientInit": {
 				const { runnerId, metadata } = message.val;
-				connection.greeted ??= { ...arrived, runnerId, lostMs: Number(metadata.runnerLostThreshold) };
+				const lostMs = Number(metadata.runnerLostThreshold);
+				connection.greeted ??= { event: arrived.event, at: arrived.at, runnerId, lostMs };
 				return;
 			}
 			case "ToClientCommands":
 				for (const { checkpoint, inner } of message.val) {
 					append(this.received, connection.process, {
-						...told(checkpoint, frame, arrived),
+						actorId: checkpoint.actorId,
+						generation: checkpoint.generation,
+						index: Number(checkpoint.index),
+						frame,
+						moment: arrived,
 						command: inner.tag === "CommandStartActor" ? "start" : "stop",
 					});
 				}
@@ -338,16 +388,22 @@ export class Account {
 				return;
 			case "ToServerAckCommands":
 				for (const mark of message.val.lastCommandCheckpoints) {
-					this.commandAcksAtServer.push({ ...told(mark, frame, arrived), runnerId: connection.greeted?.runnerId });
+					this.commandAcksAtServer.push({
+						actorId: mark.actorId,
+						generation: mark.generation,
+						index: Number(mark.index),
+						frame,
+						moment: arrived,
+						runnerId: connection.greeted?.runnerId,
+					});
 				}
 		}
 	}
 
 	#onSettled(kind: string, data: CommandHostEvents["user.failed"], process: number, moment: Moment): void {
 		const callback = kind === "user.started" ? "start" : kind === "user.stopped" ? "stop" : data.callback;
-		const call = this.calls.findLast(
+		const call = this.callsBy(process).findLast(
 			(open) =>
-				open.process === process &&
 				open.actorId === data.actorId &&
 				open.generation === data.generation &&
 				open.callback === callback &&
@@ -360,9 +416,12 @@ export class Account {
 
 	#onNote(note: ServerNote): void {
 		this.notes.push(note);
+		append(this.#notesOf, note.kind, note);
 		const { event, at } = note;
 		if (note.kind === "command.stored") {
-			this.stored.push({ ...note.data, stored: { event, at }, deleted: undefined });
+			const { actorId, generation, index, command, runnerId } = note.data;
+			const stored = { event, at };
+			this.stored.push({ actorId, generation, index, command, runnerId, stored, deleted: undefined });
 		} else if (note.kind === "command.deleted") {
 			const { runnerId, why } = note.data;
 			for (const command of this.stored) {
@@ -371,7 +430,9 @@ export class Account {
 			}
 		} else if (note.kind === "actor.status") {
 			const { actorId, generation, status, runnerId } = note.data;
-			this.statuses.push({ event, at, actorId, generation, status, runnerId });
+			const step: ActorStep = { event, at, actorId, generation, status, runnerId };
+			this.statuses.push(step);
+			append(this.#statusesOf, actorId, step);
 		}
 	}
 }
@@ -389,23 +450,34 @@ const SERVER_NOTES: ReadonlySet<string> = new Set<keyof ServerEvents>([
 	...(["connection.refused", "input.refused"] as const),
 ]);
 
-const ACCOUNTS = new WeakMap<CommandRun, Account>();
+let last: Account | undefined;
 
-/** The account of a run, made once. */
+/**
+ * The account of a run, made once for all properties that are asked about it in turn. Not a weak map: what that holds of a run
+ * lives on until all memory is looked through, which costs more than the judge.
+ */
 export function accountOf(run: CommandRun): Account {
-	let account = ACCOUNTS.get(run);
-	if (account === undefined) {
-		account = new Account(run);
-		ACCOUNTS.set(run, account);
-	}
-	return account;
+	if (last?.run !== run) last = new Account(run);
+	return last;
+}
+
+const NONE: readonly never[] = [];
+
+/** Whether it comes after that time, if ever. */
+function isAfter(moment: Moment | undefined, atMs: number): boolean {
+	return moment === undefined || moment.at > atMs;
 }
 
 export function isSame(a: Mark, b: Mark): boolean {
 	return a.actorId === b.actorId && a.generation === b.generation && a.index === b.index;
 }
 
-/** Whether they are of one generation of one actor; acknowledgements of version 4 are of any. */
+/** Whether they are of one generation of one actor. */
+export function isSameGeneration(a: Pick<Mark, "actorId" | "generation">, b: Pick<Mark, "actorId" | "generation">) {
+	return a.actorId === b.actorId && a.generation === b.generation;
+}
+
+/** Whether a mark is of that generation of an actor; acknowledgements of version 4 are of any. */
 export function isOf(
 	mark: Pick<Mark, "actorId" | "generation">,
 	{ actorId, generation }: Pick<Mark, "actorId" | "generation">,
@@ -425,9 +497,14 @@ function told({ actorId, generation, index }: Checkpoint, frame: FrameFact, mome
 }
 
 function toldEvent({ checkpoint, inner }: EventWrapper, frame: FrameFact, moment: Moment): ToldEvent {
-	const content = JSON.stringify(inner, (_, value) => (typeof value === "bigint" ? Number(value) : value));
+	const { actorId, generation, index } = checkpoint;
 	const isStopped = inner.tag === "EventActorStateUpdate" && inner.val.state.tag === "ActorStateStopped";
-	return { ...told(checkpoint, frame, moment), content, isStopped };
+	return { actorId, generation, index: Number(index), frame, moment, inner, isStopped };
+}
+
+/** What an event says, as text: equal for events that say the same. */
+export function contentOf({ inner }: ToldEvent): string {
+	return JSON.stringify(inner, (_, value) => (typeof value === "bigint" ? Number(value) : value));
 }
 
 /** What a message says in that version; undefined when it says nothing there. */

@@ -7,6 +7,7 @@ import {
 	grouped,
 	isOf,
 	isSame,
+	isSameGeneration,
 	type StoredCommand,
 	type Told,
 	type ToldCommand,
@@ -121,7 +122,8 @@ function* sentUnstored(account: Account): Iterable<Found> {
 	for (const frame of account.frames.values()) {
 		if (frame.message?.tag !== "ToClientCommands") continue;
 		for (const { checkpoint } of frame.message.val) {
-			const mark = { ...checkpoint, index: Number(checkpoint.index) };
+			const { actorId, generation } = checkpoint;
+			const mark = { actorId, generation, index: Number(checkpoint.index) };
 			if (account.stored.some((command) => isSame(command, mark) && command.stored.event < frame.sent.event)) continue;
 			yield {
 				...{ side: "server", kind: "sent-before-stored", event: frame.sent.event, frames: [frame] },
@@ -133,18 +135,21 @@ function* sentUnstored(account: Account): Iterable<Found> {
 
 /** When a stored command began to mean nothing any more. */
 function supersededAt(account: Account, command: StoredCommand): number {
-	const later = account.stored.filter(
+	// All of these are in the order of time: the first of each is the earliest.
+	const later = account.stored.find(
 		(other) =>
 			other.actorId === command.actorId &&
 			other.stored.event > command.stored.event &&
 			(other.generation > command.generation || other.command === "stop"),
 	);
-	const lost = account.notesOf("runner.lost").filter(({ data }) => data.runnerId === command.runnerId);
-	const settled = account.statuses.filter(
+	const lost = account.notesOf("runner.lost").find(({ data }) => data.runnerId === command.runnerId);
+	const settled = account.statuses.find(
 		(step) => step.actorId === command.actorId && step.event > command.stored.event && step.runnerId === undefined,
 	);
 	return Math.min(
-		...[...later.map(({ stored }) => stored.at), ...lost.map(({ at }) => at), ...settled.map(({ at }) => at)],
+		later?.stored.at ?? Number.POSITIVE_INFINITY,
+		lost?.at ?? Number.POSITIVE_INFINITY,
+		settled?.at ?? Number.POSITIVE_INFINITY,
 		command.deleted?.at ?? Number.POSITIVE_INFINITY,
 	);
 }
@@ -155,7 +160,7 @@ function* neverSent(account: Account, command: StoredCommand): Iterable<Found> {
 		if (greeted === undefined) continue;
 		const fromMs = Math.max(greeted.at, command.stored.at);
 		const untilMs = fromMs + SOON_MS;
-		if (supersededAt(account, command) <= untilMs || !account.intactUntil(connection, untilMs)) continue;
+		if (!account.intactUntil(connection, untilMs) || supersededAt(account, command) <= untilMs) continue;
 		const from = greeted.event > command.stored.event ? greeted : command.stored;
 		if (!account.serverLives(from, untilMs) || !account.runnerLives(connection.process, untilMs)) continue;
 		if (sends(connection, command, untilMs)) continue;
@@ -204,15 +209,15 @@ function isExcused(
 	all: readonly ToldCommand[],
 	process: number,
 ): boolean {
-	const calls = account.calls.filter((call) => call.process === process && tellOf(call) === tellOf(command));
+	const calls = account.callsBy(process).filter((call) => isSameGeneration(call, command));
 	const isNewer = (other: ToldCommand) => other.actorId === command.actorId && other.generation > command.generation;
 	if (all.some((other) => isNewer(other) && other.moment.at <= told.moment.at + BEGUN_MS)) return true;
 	if (command.command === "start") {
-		const stopped = all.some((other) => tellOf(other) === tellOf(command) && other.command === "stop");
+		const stopped = all.some((other) => isSameGeneration(other, command) && other.command === "stop");
 		return stopped || calls.some(({ callback }) => callback === "start");
 	}
 	// A stop is answered: the actor is stopped, or said not to run.
-	const answered = (account.said.get(process) ?? []).some((said) => tellOf(said) === tellOf(command) && said.isStopped);
+	const answered = (account.said.get(process) ?? []).some((said) => isSameGeneration(said, command) && said.isStopped);
 	return answered || calls.some(({ callback }) => callback === "stop");
 }
 
@@ -228,7 +233,7 @@ export const ackAfterApply = commandProperty({
 				yield* acknowledgedEarly(account, process, told);
 				const meant = meantGeneration(account, told);
 				if (meant === undefined || isAmbiguous(account, told)) continue;
-				const of = tellOf({ ...told, generation: meant });
+				const of = tellOf({ actorId: told.actorId, generation: meant });
 				const before = highest.get(of);
 				if (before !== undefined && told.index < before.index) {
 					yield {
@@ -278,7 +283,7 @@ function isNumberedBack(received: readonly ToldCommand[], command: ToldCommand, 
 	return received.some(
 		(other, i) =>
 			i < place &&
-			tellOf(other) === tellOf(command) &&
+			isSameGeneration(other, command) &&
 			other.command !== command.command &&
 			other.index >= command.index,
 	);
@@ -290,9 +295,9 @@ function isSettled(account: Account, process: number, command: ToldCommand, even
 	const all = (account.received.get(process) ?? []).filter(({ moment }) => before(moment));
 	if (all.some(({ actorId, generation }) => actorId === command.actorId && generation > command.generation))
 		return true;
-	const calls = account.calls.filter((call) => call.process === process && tellOf(call) === tellOf(command));
+	const calls = account.callsBy(process).filter((call) => isSameGeneration(call, command));
 	const stopped = (account.said.get(process) ?? []).some(
-		(said) => tellOf(said) === tellOf(command) && said.isStopped && before(said.moment),
+		(said) => isSameGeneration(said, command) && said.isStopped && before(said.moment),
 	);
 	const isOver = ({ settled }: UserCall) => settled !== undefined && before(settled);
 	if (command.command === "start") return stopped || calls.some((call) => call.callback === "start" && isOver(call));
@@ -312,7 +317,7 @@ function* neverAcknowledged(account: Account, process: number, received: readonl
 			(told) => isOf(told, command) && told.index >= command.index,
 		);
 		if (covered) continue;
-		const ended = (account.said.get(process) ?? []).some((said) => tellOf(said) === tellOf(command) && said.isStopped);
+		const ended = (account.said.get(process) ?? []).some((said) => isSameGeneration(said, command) && said.isStopped);
 		yield {
 			...{ side: "runner", kind: ended ? "never-once-stopped" : "never", event: moment.event, frames: [frame] },
 			message: `${command.command} ${tellMark(command)} was not acknowledged in ${PATIENCE_MS / 60_000} minutes${ended ? ", its actor having stopped" : ""}`,
@@ -441,10 +446,9 @@ function* stoppedUnasked(account: Account, call: UserCall): Iterable<Found> {
 	const asked = told.some(
 		(other) => other.generation > call.generation || (other.generation === call.generation && other.command === "stop"),
 	);
-	const failed = account.calls.some(
-		(other) =>
-			other.process === process && tellOf(other) === tellOf(call) && other.callback === "start" && other.failed,
-	);
+	const failed = account
+		.callsBy(process)
+		.some((other) => isSameGeneration(other, call) && other.callback === "start" && other.failed);
 	if (asked || failed || mayGiveUp(account, process, called.event)) return;
 	const other = told.findLast(({ command }) => command === "stop");
 	if (other === undefined) return;
@@ -458,7 +462,7 @@ function* stoppedUnasked(account: Account, call: UserCall): Iterable<Found> {
 function mayGiveUp(account: Account, process: number, event: number): boolean {
 	const life = account.lives.get(process);
 	if (life?.shutDown !== undefined && life.shutDown.event <= event) return true;
-	const own = [...account.connections.values()].filter((connection) => connection.process === process);
+	const own = account.connectionsBy(process);
 	const greetings = own.flatMap(({ greeted }) => (greeted !== undefined && greeted.event < event ? [greeted] : []));
 	if (new Set(greetings.map(({ runnerId }) => runnerId)).size > 1) return true;
 	if (own.some(({ over }) => over.client?.reason.startsWith("ws.eviction") === true)) return true;
@@ -519,7 +523,7 @@ function* replayedOlder(account: Account): Iterable<Found> {
 				// A late stop of what was given up is meant, whatever became of the actor.
 				const stopped = account
 					.notesOf("event.applied")
-					.some(({ data }) => tellOf(data) === tellOf(checkpoint) && data.event.startsWith("stopped"));
+					.some(({ data }) => isSameGeneration(data, checkpoint) && data.event.startsWith("stopped"));
 				const destroyed = account.statuses.find(
 					(step) =>
 						stopped && step.actorId === actorId && step.status === "destroyed" && step.at + SOON_MS < frame.sent.at,
@@ -608,9 +612,10 @@ export const index = commandProperty({
 /** Within one frame commands stand in the order in which they were issued. */
 function* replayedOutOfOrder(account: Account, frame: FrameFact): Iterable<Found> {
 	if (frame.message?.tag !== "ToClientCommands" || frame.message.val.length < 2) return;
-	const issued = frame.message.val.map(({ checkpoint }) =>
-		account.stored.find((command) => isSame(command, { ...checkpoint, index: Number(checkpoint.index) })),
-	);
+	const issued = frame.message.val.map(({ checkpoint: { actorId, generation, index } }) => {
+		const mark = { actorId, generation, index: Number(index) };
+		return account.stored.find((command) => isSame(command, mark));
+	});
 	for (const [i, later] of issued.entries()) {
 		const earlier = issued
 			.slice(0, i)

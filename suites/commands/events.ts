@@ -1,6 +1,15 @@
 /** What actors say takes effect once, in order, and is known to have done so. */
 import { UNTOLD_GENERATION } from "../../drivers/runner/wire.ts";
-import { type Account, type ConnectionFact, grouped, isOf, isSame, type ToldEvent } from "./account.ts";
+import {
+	type Account,
+	type ConnectionFact,
+	contentOf,
+	grouped,
+	isOf,
+	isSame,
+	isSameGeneration,
+	type ToldEvent,
+} from "./account.ts";
 import { commandProperty, type Found, seconds, tellMark, tellOf } from "./tell.ts";
 
 /** Virtual milliseconds within which what reached a server takes effect, slow storage included. */
@@ -30,22 +39,23 @@ function* takenOutOfOrder(account: Account): Iterable<Found> {
 		const taken = new Set<number>();
 		let highest = -1;
 		for (const { data, event } of applied) {
-			const frames = account.eventsAtServer.filter((told) => tellOf(told) === tellOf(data)).map(({ frame }) => frame);
+			const frames = () =>
+				account.eventsAtServer.filter((told) => isSameGeneration(told, data)).map(({ frame }) => frame);
 			if (taken.has(data.index)) {
 				yield {
-					...{ side: "server", kind: "applied-twice", event, frames },
+					...{ side: "server", kind: "applied-twice", event, frames: frames() },
 					message: `event ${tellMark(data)} (${data.event}) took effect twice`,
 				};
 			} else if (data.index < highest) {
 				yield {
-					...{ side: "server", kind: "out-of-order", event, frames },
+					...{ side: "server", kind: "out-of-order", event, frames: frames() },
 					message: `event ${tellMark(data)} (${data.event}) took effect after #${highest}`,
 				};
 			} else {
 				const skipped = skippedBefore(account, data, highest);
 				if (skipped !== undefined) {
 					yield {
-						...{ side: "server", kind: "skipped", event, frames },
+						...{ side: "server", kind: "skipped", event, frames: frames() },
 						message: `event ${tellMark(data)} (${data.event}) took effect, and ${tellMark(skipped)}, which the runner had numbered before it, never can`,
 					};
 				}
@@ -62,7 +72,7 @@ function* leftOut(account: Account): Iterable<Found> {
 		if (data.why !== "gap" || !account.serverLives({ event, at }, at + SOON_MS)) continue;
 		const current = account.statusBefore(data.actorId, event);
 		if (current?.generation !== data.generation) continue;
-		const brought = account.eventsAtServer.filter((told) => tellOf(told) === tellOf(data) && told.moment.event < event);
+		const brought = account.eventsAtServer.filter((told) => isSameGeneration(told, data) && told.moment.event < event);
 		const isThere = (index: number) => brought.some((told) => told.index === index);
 		const whole = Array.from({ length: data.index }, (_, index) => index).every(isThere);
 		const moved = account.statuses.some(
@@ -84,10 +94,16 @@ function skippedBefore(
 	{ actorId, generation, index }: { readonly actorId: string; readonly generation: number; readonly index: number },
 	highest: number,
 ): ToldEvent | undefined {
-	const all = [...account.said.values()].flat();
-	return all.find(
-		(said) => said.actorId === actorId && said.generation === generation && said.index > highest && said.index < index,
-	);
+	// Nothing is between one index and the next.
+	if (index <= highest + 1) return undefined;
+	for (const said of account.said.values()) {
+		const skipped = said.find(
+			(told) =>
+				told.actorId === actorId && told.generation === generation && told.index > highest && told.index < index,
+		);
+		if (skipped !== undefined) return skipped;
+	}
+	return undefined;
 }
 
 function* numberedWrongly(account: Account, process: number, said: readonly ToldEvent[]): Iterable<Found> {
@@ -113,7 +129,7 @@ function* numberedWrongly(account: Account, process: number, said: readonly Told
 			}
 			contents.set(told.index, told);
 			next = Math.max(next ?? 0, told.index + 1);
-		} else if (before.content !== told.content) {
+		} else if (contentOf(before) !== contentOf(told)) {
 			yield {
 				...{ side: "runner", kind: "index-reused", event: told.moment.event, frames: [before.frame, told.frame] },
 				message: `event ${tellMark(told)} is one thing at ${seconds(before.moment)} and another at ${seconds(told.moment)}`,
@@ -159,9 +175,9 @@ function* notResent(account: Account, connection: ConnectionFact): Iterable<Foun
 	const end = connection.over.client;
 	if (end !== undefined && end.at <= untilMs) return;
 	const said = account.said.get(process) ?? [];
-	const earlier = [...account.connections.values()].filter(
-		(other) => other.process === process && (other.greeted?.event ?? Number.POSITIVE_INFINITY) < greeted.event,
-	);
+	const earlier = account
+		.connectionsBy(process)
+		.filter((other) => (other.greeted?.event ?? Number.POSITIVE_INFINITY) < greeted.event);
 	// To the server, what another id has said is over.
 	if (earlier.some((other) => other.greeted?.runnerId !== greeted.runnerId)) return;
 	for (const told of said) {
@@ -175,15 +191,16 @@ function* notResent(account: Account, connection: ConnectionFact): Iterable<Foun
 		if (heard || again) continue;
 		// Also where Stopped itself was never on its way: the runner has let go of the actor by then.
 		const ended =
-			said.some((other) => tellOf(other) === tellOf(told) && other.isStopped && other.moment.event < greeted.event) ||
-			account.calls.some(
-				(call) =>
-					call.process === process &&
-					call.callback === "stop" &&
-					tellOf(call) === tellOf(told) &&
-					call.settled !== undefined &&
-					call.settled.event < greeted.event,
-			);
+			said.some((other) => isSameGeneration(other, told) && other.isStopped && other.moment.event < greeted.event) ||
+			account
+				.callsBy(process)
+				.some(
+					(call) =>
+						call.callback === "stop" &&
+						isSameGeneration(call, told) &&
+						call.settled !== undefined &&
+						call.settled.event < greeted.event,
+				);
 		yield {
 			...{ side: "runner", kind: ended ? "forgotten-with-actor" : "not-resent", event: greeted.event },
 			follows: ended ? undefined : account.secondStart(told, process, greeted.event),
@@ -221,12 +238,14 @@ function* keptAcknowledged(account: Account, process: number, said: readonly Tol
 function* acknowledgedEarly(account: Account): Iterable<Found> {
 	for (const told of account.eventAcksSent) {
 		if (told.generation === UNTOLD_GENERATION) continue;
-		const said = [...account.said.values()].flat().filter((other) => isOf(told, other));
-		const known = said.filter(({ moment }) => moment.event < told.moment.event);
-		const frames = [...known.slice(-2).map(({ frame }) => frame), told.frame];
+		const known: ToldEvent[] = [];
+		for (const said of account.said.values()) {
+			for (const other of said) if (other.moment.event < told.moment.event && isOf(told, other)) known.push(other);
+		}
+		const frames = () => [...known.slice(-2).map(({ frame }) => frame), told.frame];
 		if (!known.some(({ index }) => index >= told.index)) {
 			yield {
-				...{ side: "server", kind: "acknowledged-too-far", event: told.moment.event, frames },
+				...{ side: "server", kind: "acknowledged-too-far", event: told.moment.event, frames: frames() },
 				message: `events up to ${tellMark(told)} were acknowledged, of which the last was never sent`,
 			};
 			continue;
@@ -242,7 +261,7 @@ function* acknowledgedEarly(account: Account): Iterable<Found> {
 		if (settled || current === undefined || current.generation !== told.generation || current.runnerId === undefined)
 			continue;
 		yield {
-			...{ side: "server", kind: "acknowledged-before-durable", event: told.moment.event, frames },
+			...{ side: "server", kind: "acknowledged-before-durable", event: told.moment.event, frames: frames() },
 			message: `events up to ${tellMark(told)} were acknowledged before that one had taken effect`,
 		};
 	}
@@ -270,22 +289,22 @@ function* neverSaid(account: Account): Iterable<Found> {
 	for (const call of account.calls) {
 		const { settled, process } = call;
 		if (settled === undefined || (call.failed && call.callback === "start")) continue;
-		const connection = [...account.connections.values()].find(
-			(other) =>
-				other.process === process &&
-				other.greeted !== undefined &&
-				account.intactUntil(other, Math.max(other.greeted.at, settled.at) + SOON_MS),
-		);
+		const connection = account
+			.connectionsBy(process)
+			.find(
+				(other) =>
+					other.greeted !== undefined && account.intactUntil(other, Math.max(other.greeted.at, settled.at) + SOON_MS),
+			);
 		if (connection?.greeted === undefined) continue;
 		const untilMs = Math.max(connection.greeted.at, settled.at) + SOON_MS;
 		if (!account.runnerLives(process, untilMs)) continue;
-		const greetings = [...account.connections.values()].flatMap(({ process: own, greeted }) =>
-			own === process && greeted !== undefined ? [greeted.runnerId] : [],
-		);
+		const greetings = account
+			.connectionsBy(process)
+			.flatMap(({ greeted }) => (greeted === undefined ? [] : [greeted.runnerId]));
 		if (new Set(greetings).size > 1) continue;
 		const isStop = call.callback === "stop";
 		const said = (account.said.get(process) ?? []).some(
-			(told) => tellOf(told) === tellOf(call) && (told.isStopped || !isStop),
+			(told) => isSameGeneration(told, call) && (told.isStopped || !isStop),
 		);
 		if (said) continue;
 		yield {
@@ -325,7 +344,7 @@ function* droppedSilently(account: Account): Iterable<Found> {
 			-1,
 			...account
 				.notesOf("event.applied")
-				.filter((note) => note.event < event && tellOf(note.data) === tellOf(told))
+				.filter((note) => note.event < event && isSameGeneration(note.data, told))
 				.map(({ data }) => data.index),
 		);
 		const noted = account.notes.some(

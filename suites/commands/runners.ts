@@ -2,8 +2,9 @@
 import { UNKNOWN_VERSION } from "../../drivers/runner/reference/runner.ts";
 import { SECRET } from "../../drivers/runner/wild.ts";
 import { wireOf } from "../../drivers/runner/wire.ts";
+import type { ConnectionEnd } from "../../sim/world/faults.ts";
 import type { Account, ConnectionFact, Moment, UserCall } from "./account.ts";
-import { grouped } from "./account.ts";
+import { isSameGeneration } from "./account.ts";
 import { commandProperty, type Found, seconds, tellOf } from "./tell.ts";
 
 /** Virtual milliseconds within which a bad beginning is answered: the time a server waits for Init, and a way there and back. */
@@ -50,7 +51,7 @@ const BEGINNINGS: ReadonlySet<string> = new Set([
 
 function* badInits(account: Account): Iterable<Found> {
 	for (const { how, process, begun, over } of account.wild) {
-		const connection = [...account.connections.values()].find((other) => other.process === process);
+		const connection = account.connectionsBy(process)[0];
 		if (connection === undefined) continue;
 		const { event } = begun;
 		// From the last that the server got of it.
@@ -96,8 +97,8 @@ function isWhole({ broken }: ConnectionFact, untilMs: number): boolean {
 
 /** A runner that is refused for its version either has no older one, or tries that. */
 function* refusedAgain(account: Account): Iterable<Found> {
-	for (const own of grouped(account.connections.values(), ({ process }) => `${process}`).values()) {
-		if (account.lives.get(own[0]?.process as number)?.role !== "runner") continue;
+	for (const [process, own] of account.asked) {
+		if (account.lives.get(process)?.role !== "runner") continue;
 		const refused = own.filter(({ over }) => over.client?.reason === UNKNOWN_VERSION);
 		for (const connection of refused) {
 			const next = own.find(({ asked }) => asked.event > (connection.over.client as Moment).event);
@@ -141,12 +142,9 @@ function* evictedByOlder(account: Account): Iterable<Found> {
 	for (const connection of account.connections.values()) {
 		const { over, process } = connection;
 		if (over.client === undefined || !over.client.reason.startsWith("ws.eviction")) continue;
-		const newer = [...account.connections.values()].some(
-			(other) =>
-				other.process === process &&
-				other.asked.event > connection.asked.event &&
-				other.asked.event < (over.client as Moment).event,
-		);
+		const newer = account
+			.connectionsBy(process)
+			.some(({ asked }) => asked.event > connection.asked.event && asked.event < (over.client as Moment).event);
 		// A runner that was given up is closed in the same way.
 		const givenUp = account
 			.notesOf("runner.lost")
@@ -157,9 +155,7 @@ function* evictedByOlder(account: Account): Iterable<Found> {
 		yield {
 			...{ side: "server", kind: "newest-evicted", event: over.client.event },
 			message: `connection ${connection.id}, the newest of its runner, was evicted at ${seconds(over.client)}`,
-			frames: [...account.connections.values()]
-				.filter((other) => other.process === process)
-				.flatMap(({ frames }) => frames.slice(0, 3)),
+			frames: account.connectionsBy(process).flatMap(({ frames }) => frames.slice(0, 3)),
 		};
 	}
 }
@@ -182,13 +178,18 @@ function thresholdOf(account: Account): number {
 
 /** When the server heard of that runner, by any frame that reached it. */
 function heardOf(account: Account, runnerId: string): Moment[] {
-	return account
-		.connectionsOf(runnerId)
-		.flatMap(({ frames }) => frames)
-		.flatMap(({ from, arrived, message }) =>
-			from === "client" && message !== undefined && arrived !== undefined ? [arrived] : [],
-		)
-		.sort((a, b) => a.event - b.event);
+	return arrivals(account.connectionsOf(runnerId), "client").sort((a, b) => a.event - b.event);
+}
+
+/** When what an end of those connections said reached the other: connection by connection. */
+function arrivals(connections: readonly ConnectionFact[], sender: ConnectionEnd): Moment[] {
+	const found: Moment[] = [];
+	for (const { frames } of connections) {
+		for (const { from, arrived, message } of frames) {
+			if (from === sender && message !== undefined && arrived !== undefined) found.push(arrived);
+		}
+	}
+	return found;
 }
 
 /** Why a runner was given up that had said that it stops, and was still heard of. */
@@ -244,17 +245,14 @@ const LOST_TIMES = 2;
 function* neverLost(account: Account): Iterable<Found> {
 	for (const { data } of account.notesOf("runner.known")) {
 		const { runnerId } = data;
-		const heard = heardOf(account, runnerId);
-		const last = heard.at(-1);
+		if (account.notesOf("runner.lost").some((note) => note.data.runnerId === runnerId)) continue;
+		const held = account.actors().filter((actorId) => account.statusBefore(actorId, Infinity)?.runnerId === runnerId);
+		if (held.length === 0) continue;
+		const last = heardOf(account, runnerId).at(-1);
 		if (last === undefined) continue;
 		const lastMs = last.at;
 		const untilMs = lastMs + LOST_TIMES * thresholdOf(account) + SLACK_MS;
 		if (untilMs > account.endMs || !account.serverLives(last, untilMs)) continue;
-		if (account.notesOf("runner.lost").some((note) => note.data.runnerId === runnerId)) continue;
-		const held = [...new Set(account.statuses.map(({ actorId }) => actorId))].filter(
-			(actorId) => account.statuses.findLast((step) => step.actorId === actorId)?.runnerId === runnerId,
-		);
-		if (held.length === 0) continue;
 		yield {
 			...{ side: "server", kind: "never-lost", event: account.run.history.events.length - 1 },
 			message: `runner ${runnerId.slice(0, 8)} was last heard of at ${lastMs} ms and still holds ${held.join(", ")} at ${untilMs} ms`,
@@ -264,15 +262,10 @@ function* neverLost(account: Account): Iterable<Found> {
 
 /** Actors of a runner that has not heard of its server are stopped; only Init excuses it. */
 function* keptRunning(account: Account, process: number): Iterable<Found> {
-	const own = [...account.connections.values()].filter((connection) => connection.process === process);
+	const own = account.connectionsBy(process);
 	const thresholdMs = own.find(({ greeted }) => greeted !== undefined)?.greeted?.lostMs;
 	if (thresholdMs === undefined) return;
-	const heard = own
-		.flatMap((connection) =>
-			connection.frames.filter(({ from, message }) => from === "server" && message !== undefined),
-		)
-		.flatMap(({ arrived }) => arrived ?? [])
-		.sort((a, b) => a.at - b.at);
+	const heard = arrivals(own, "server").sort((a, b) => a.at - b.at);
 	for (const [i, { at }] of heard.entries()) {
 		const untilMs = at + thresholdMs + SLACK_MS;
 		if ((heard[i + 1]?.at ?? Number.POSITIVE_INFINITY) <= untilMs || !account.runnerLives(process, untilMs)) continue;
@@ -305,13 +298,9 @@ function* keptRunning(account: Account, process: number): Iterable<Found> {
 function isRunning(account: Account, call: UserCall, process: number, from: Moment, untilMs: number): boolean {
 	if (call.process !== process || call.callback !== "start" || call.failed) return false;
 	if (call.settled === undefined || call.settled.event > from.event) return false;
-	return !account.calls.some(
-		(other) =>
-			other.process === process &&
-			other.callback === "stop" &&
-			tellOf(other) === tellOf(call) &&
-			other.called.at <= untilMs,
-	);
+	return !account
+		.callsBy(process)
+		.some((other) => other.callback === "stop" && isSameGeneration(other, call) && other.called.at <= untilMs);
 }
 
 /** What a runner held under one id is lost once it is given another. */
@@ -319,9 +308,9 @@ function* keptUnderAnotherId(account: Account): Iterable<Found> {
 	for (const connection of account.connections.values()) {
 		const { greeted, process } = connection;
 		if (greeted === undefined) continue;
-		const before = [...account.connections.values()].findLast(
-			(other) => other.process === process && other.greeted !== undefined && other.greeted.event < greeted.event,
-		);
+		const before = account
+			.connectionsBy(process)
+			.findLast((other) => other.greeted !== undefined && other.greeted.event < greeted.event);
 		if (before === undefined || before.greeted?.runnerId === greeted.runnerId) continue;
 		const untilMs = greeted.at + SLACK_MS;
 		if (!account.runnerLives(process, untilMs)) continue;
@@ -357,7 +346,7 @@ const METADATA: ReadonlyMap<string, string> = new Map([
 
 function* takenInSilence(account: Account): Iterable<Found> {
 	for (const { how, process, begun } of account.wild) {
-		const connection = [...account.connections.values()].find((other) => other.process === process);
+		const connection = account.connectionsBy(process)[0];
 		const greeted = connection?.frames.find(({ message }) => message?.tag === "ToClientInit");
 		const kind = METADATA.get(how);
 		if (kind !== undefined && greeted !== undefined) {

@@ -38,7 +38,7 @@ export class KvRequests implements RunnerKv {
 		const found = new Map(answer.val.keys.map((key, i) => [textOf(key), answer.val.values[i] as ArrayBuffer]));
 		return keys.map((key) => {
 			const value = found.get(textOf(bufferOf(key)));
-			return value === undefined ? null : new Uint8Array(value);
+			return value === undefined ? null : new Uint8Array(value).slice();
 		});
 	}
 
@@ -58,7 +58,7 @@ export class KvRequests implements RunnerKv {
 		const answer = await this.#ask(actorId, { tag: "KvListRequest", val: { query, reverse: null, limit: null } });
 		if (answer.tag !== "KvListResponse") throw unexpected(answer);
 		const { keys, values } = answer.val;
-		return keys.map((key, i) => [new Uint8Array(key), new Uint8Array(values[i] as ArrayBuffer)]);
+		return keys.map((key, i) => [new Uint8Array(key).slice(), new Uint8Array(values[i] as ArrayBuffer).slice()]);
 	}
 
 	async drop(actorId: string): Promise<void> {

@@ -147,9 +147,9 @@ class ReferenceRunner implements RunningRunner, ActorOwner {
 		this.#socket = socket;
 		this.#ready = false;
 		const wire = wireOf(this.#protocol) as Wire;
-		socket.onopen = () => this.#onOpen(socket, wire);
-		socket.onmessage = ({ data }) => this.#onMessage(socket, wire, data);
-		socket.onclose = ({ code, reason }) => this.#onClose(socket, code, reason);
+		socket.addEventListener("open", () => this.#onOpen(socket, wire));
+		socket.addEventListener("message", ({ data }) => this.#onMessage(socket, wire, data));
+		socket.addEventListener("close", ({ code, reason }) => this.#onClose(socket, code, reason));
 	}
 
 	recorded(actor: HeldActor, _event: ActorEvent): void {
@@ -182,7 +182,9 @@ class ReferenceRunner implements RunningRunner, ActorOwner {
 		const init: ToServer = {
 			tag: "ToServerInit",
 			val: {
-				...{ name: runnerName, version, totalSlots },
+				name: runnerName,
+				version,
+				totalSlots,
 				prepopulateActorNames: new Map(names.map(([name, of]) => [name, { metadata: JSON.stringify(of.metadata) }])),
 				metadata: metadata === undefined ? null : JSON.stringify(metadata),
 			},
@@ -273,9 +275,10 @@ class ReferenceRunner implements RunningRunner, ActorOwner {
 		if (this.rules.acknowledgeOnReceipt === true) this.#acknowledge(checkpoint);
 		let settled: Promise<void> | undefined;
 		if (isStart) {
-			const { config } = inner.val;
-			const input = config.input === null ? null : new Uint8Array(config.input);
-			settled = this.#onStart(actorId, generation, { ...config, input });
+			const { name, key, createTs, input: bytes } = inner.val.config;
+			// A copy: what a frame says is shared.
+			const input = bytes === null ? null : new Uint8Array(bytes).slice();
+			settled = this.#onStart(actorId, generation, { name, key, createTs, input });
 		} else settled = this.#onStop(actorId, generation);
 		// What was applied before is acknowledged again: the server has not heard it, or it would not ask.
 		void (settled ?? entry.settled).then(() => this.#settled(checkpoint));
@@ -343,9 +346,10 @@ class ReferenceRunner implements RunningRunner, ActorOwner {
 
 	#acknowledge(checkpoint: Checkpoint): void {
 		if (!this.#ready) return;
+		const { actorId, generation } = checkpoint;
 		const beyond = this.rules.acknowledgeTooFar === true ? 1n : 0n;
-		const index = this.#ledger.of(checkpoint.actorId, checkpoint.generation).appliedUpTo ?? checkpoint.index;
-		const last = { ...checkpoint, index: index + beyond };
+		const index = this.#ledger.of(actorId, generation).appliedUpTo ?? checkpoint.index;
+		const last = { actorId, generation, index: index + beyond };
 		const lastCommandCheckpoints =
 			this.rules.acknowledgeBackwards === true ? [last, { ...last, index: last.index - 1n }] : [last];
 		this.#send({ tag: "ToServerAckCommands", val: { lastCommandCheckpoints } });
@@ -463,10 +467,11 @@ class ReferenceRunner implements RunningRunner, ActorOwner {
 			timeout = setTimeout(resolve, SHUTDOWN_MS);
 		});
 		const stopped = new Promise<void>((resolve) => {
-			this.#onEnded = () => {
+			const onEnded = () => {
 				if ([...this.#all()].every(({ phase }) => phase === "stopped")) resolve();
 			};
-			this.#onEnded();
+			this.#onEnded = onEnded;
+			onEnded();
 		});
 		await Promise.race([stopped, tooLong]);
 		clearTimeout(timeout);

@@ -109,7 +109,8 @@ class ProtocolServer implements RunningServer {
 			due: (actorId, atMs) => this.#remind(actorId, atMs),
 		};
 		this.#channels = new Demultiplexer({
-			...{ idleMs: settings.thresholds.channelIdleMs, rules },
+			idleMs: settings.thresholds.channelIdleMs,
+			rules,
 			take: (actorId, batch) => this.#takeEvents(actorId, batch),
 			onMade: (actorId) => surroundings.note("channel.made", { actorId }),
 			onCollected: (actorId, pending) => surroundings.note("channel.collected", { actorId, pending }),

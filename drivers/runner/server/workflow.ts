@@ -180,23 +180,29 @@ export class Workflow {
 		anyFirst: boolean,
 	): Map<number, number> {
 		const told = new Map<number, number>();
-		const before = { ...this.actor(actorId) };
+		const before = this.#rules.filtersBatchOnce === true ? { ...this.actor(actorId) } : undefined;
 		const ordered = this.#rules.swapsEvents === true ? [...events].reverse() : events;
 		for (const event of ordered) {
 			const { generation } = event.checkpoint;
 			const index = Number(event.checkpoint.index);
 			const mark = { actorId, generation, index, event: describeEvent(event.inner) };
 			const record = this.actor(actorId);
-			const judged = this.#rules.filtersBatchOnce === true ? before : record;
-			const why = this.#reasonToDrop(judged as ActorRecord | undefined, runnerId, generation, index, anyFirst);
+			const judged = (before as ActorRecord | undefined) ?? record;
+			const why = this.#reasonToDrop(judged, runnerId, generation, index, anyFirst);
 			if (why !== undefined && record !== undefined && why === "gap") {
-				this.#tx.note("event.dropped", { ...mark, why });
+				this.#tx.note("event.dropped", { actorId, generation, index, event: mark.event, why });
 				continue;
 			}
 			told.set(generation, Math.max(told.get(generation) ?? -1, index));
 			if (why !== undefined || record === undefined) {
 				if (this.#rules.dropsUncounted !== true)
-					this.#tx.note("event.dropped", { ...mark, why: why ?? "no such actor" });
+					this.#tx.note("event.dropped", {
+						actorId,
+						generation,
+						index,
+						event: mark.event,
+						why: why ?? "no such actor",
+					});
 				continue;
 			}
 			record.lastEvent = Math.max(record.lastEvent, index);
@@ -216,9 +222,8 @@ export class Workflow {
 			: commandsOfGeneration(runnerId, actorId, Math.max(0, generation));
 		const upTo = this.#rules.acknowledgementDeletesTooFar === true ? index + 1 : index;
 		const found = this.#tx.list<CommandRecord>(prefix).filter(({ value }) => value.index <= upTo || (any && !untold));
-		const mark = { actorId, generation, index };
 		if (found.length === 0) {
-			this.#tx.note("command.ack-ignored", { ...mark, why: "nothing of it is stored" });
+			this.#tx.note("command.ack-ignored", { actorId, generation, index, why: "nothing of it is stored" });
 			return;
 		}
 		if (this.#rules.acknowledgementDeletesNothing === true) return;
@@ -234,7 +239,7 @@ export class Workflow {
 		const issue = this.#tx.get<number>(ISSUES) ?? 0;
 		const { actorId } = record;
 		const { runnerId, generation, index } = pending;
-		const command: CommandRecord = { ...pending, actorId, issue };
+		const command: CommandRecord = { command: pending.command, generation, index, runnerId, actorId, issue };
 		this.#tx.set(ISSUES, issue + 1);
 		this.#tx.set(commandKey(runnerId, actorId, generation, index), command);
 		this.#tx.note("command.stored", { actorId, generation, index, command: pending.command, runnerId });

@@ -21,6 +21,7 @@ import {
 	writeFiles,
 	writePage,
 } from "../report/publish.ts";
+import { hearStop } from "./stoppable.ts";
 import { progressOf, widthOf } from "./terminal.ts";
 
 /** What a campaign is given to tell of itself while it runs. */
@@ -87,15 +88,10 @@ export async function carryOut<S extends SubjectScenario = Scenario>(expedition:
 
 	const silent = options.quiet === true || options.json === true;
 	const progress = progressOf(expedition.total, silent);
-	const stop = () => {
-		// A second ctrl-c ends the process at once, as ever.
-		process.off("SIGINT", stop);
-		process.off("SIGTERM", stop);
+	const unhear = hearStop(() => {
 		progress.announce("stopping, with what was found so far; ctrl-c again ends at once");
 		stopped.abort();
-	};
-	process.on("SIGINT", stop);
-	process.on("SIGTERM", stop);
+	});
 	let storedAt = startedAt;
 	let stored: Awaited<ReturnType<typeof store>>;
 	try {
@@ -123,8 +119,7 @@ export async function carryOut<S extends SubjectScenario = Scenario>(expedition:
 		}
 	} finally {
 		progress.stop();
-		process.off("SIGINT", stop);
-		process.off("SIGTERM", stop);
+		unhear();
 	}
 	const { report, names } = stored;
 	printReport(report, options);

@@ -14,20 +14,30 @@ export async function stoppable<T>(
 ): Promise<{ readonly result: T; readonly interrupted: boolean }> {
 	const progress = progressOf(total, silent, unit);
 	const stopped = new AbortController();
-	const stop = () => {
-		process.off("SIGINT", stop);
-		process.off("SIGTERM", stop);
+	const unhear = hearStop(() => {
 		progress.announce("stopping, with what there is so far; ctrl-c again ends at once");
 		stopped.abort();
-	};
-	process.on("SIGINT", stop);
-	process.on("SIGTERM", stop);
+	});
 	try {
 		const result = await work(stopped.signal, (done, note) => progress.update(done, note));
 		return { result, interrupted: stopped.signal.aborted };
 	} finally {
 		progress.stop();
-		process.off("SIGINT", stop);
-		process.off("SIGTERM", stop);
+		unhear();
 	}
+}
+
+/** Has ctrl-c, or the word of a machine to end, stop what is done; a second one ends the process at once, as ever. @returns what ends that. */
+export function hearStop(stop: () => void): () => void {
+	const unhear = () => {
+		process.off("SIGINT", heard);
+		process.off("SIGTERM", heard);
+	};
+	const heard = () => {
+		unhear();
+		stop();
+	};
+	process.on("SIGINT", heard);
+	process.on("SIGTERM", heard);
+	return unhear;
 }

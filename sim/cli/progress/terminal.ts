@@ -24,6 +24,11 @@ export interface Progress {
 
 const PLAIN_EVERY_MS = 5_000;
 
+/** `40 s`, and minutes where these would be many. */
+function leftText(seconds: number): string {
+	return seconds < 120 ? `${count(seconds)} s` : `${count(seconds / 60)} min`;
+}
+
 function behind(note: string): string {
 	return note === "" ? "" : `, ${note}`;
 }
@@ -38,9 +43,10 @@ export function progressOf(total: number | undefined, silent: boolean, unit = "r
 	if (silent) return { update: () => {}, announce: () => {}, stop: () => {} };
 	const startedAt = performance.now();
 	const rate = (done: number) => done / Math.max(0.001, (performance.now() - startedAt) / 1_000);
+	const left = (done: number, of: number) => (done === 0 ? "-" : leftText((of - done) / rate(done)));
 	if (stream.isTTY && total !== undefined) {
 		const bar = new cliProgress.SingleBar({
-			format: `{bar} {percentage}%  {runs} ${unit}s, {rate}/s, {left} s left{note}`,
+			format: `{bar} {percentage}%  {runs} ${unit}s, {rate}/s, {left} left{note}`,
 			barsize: 24,
 			hideCursor: true,
 			clearOnComplete: true,
@@ -49,11 +55,10 @@ export function progressOf(total: number | undefined, silent: boolean, unit = "r
 		bar.start(total, 0, { runs: "0", rate: "-", left: "-", note: "" });
 		return {
 			update: (done, note) => {
-				const perSecond = rate(done);
 				bar.update(done, {
 					runs: count(done),
-					rate: count(perSecond),
-					left: count((total - done) / perSecond),
+					rate: count(rate(done)),
+					left: left(done, total),
 					note: behind(note),
 				});
 			},
@@ -72,10 +77,9 @@ export function progressOf(total: number | undefined, silent: boolean, unit = "r
 			const now = performance.now();
 			if (now - lastAt < PLAIN_EVERY_MS) return;
 			lastAt = now;
-			const perSecond = rate(done);
 			const of = total === undefined ? "" : ` of ${count(total)}`;
-			const left = total === undefined ? "" : `, ${count((total - done) / perSecond)} s left`;
-			stream.write(`${count(done)}${of} ${unit}s, ${count(perSecond)}/s${left}${behind(note)}\n`);
+			const end = total === undefined || done === 0 ? "" : `, ${left(done, total)} left`;
+			stream.write(`${count(done)}${of} ${unit}s, ${count(rate(done))}/s${end}${behind(note)}\n`);
 		},
 		announce: (text) => {
 			stream.write(`${text}\n`);

@@ -9,11 +9,14 @@ import { terminal } from "../../../reports/terminal.ts";
 import { RUNS, replaceFile, runRecordName } from "../../explore/keep/reproducer-file.ts";
 import type { KeptFiles } from "../../explore/keep/reproductions.ts";
 import { paintFor, widthOf } from "../progress/terminal.ts";
+import { htmlOf } from "./report-page.ts";
 
 export interface PublishOptions {
 	readonly report?: string;
 	readonly json?: boolean;
 	readonly quiet?: boolean;
+	/** Whether to tell known findings in full, however many there are. */
+	readonly verbose?: boolean;
 	/** Whether to tell a GitHub workflow too: annotations, and a summary. */
 	readonly github?: boolean;
 }
@@ -23,7 +26,8 @@ export function printReport(report: Report, options: PublishOptions): void {
 	if (options.json === true) process.stdout.write(json(report));
 	else {
 		const paint = paintFor(process.stdout);
-		process.stdout.write(terminal(report, { width: widthOf(process.stdout), paint, quiet: options.quiet === true }));
+		const [quiet, brief] = [options.quiet === true, options.verbose !== true];
+		process.stdout.write(terminal(report, { width: widthOf(process.stdout), paint, quiet, brief }));
 	}
 }
 
@@ -106,7 +110,6 @@ export async function writeRunReport(
 
 /** The report as a page, with the runs that lie in the directory already. Takes a second where there are hundreds. */
 export async function writePage(directory: string, report: Report): Promise<void> {
-	const { htmlOf } = await import("./render.ts");
 	writeFiles(directory, [[PAGE, await htmlOf(report, directory)]]);
 }
 

@@ -1,6 +1,6 @@
 /** `pnpm sim render DIR`: what the report in a directory says, in the forms that were asked for. Nothing is run. */
-import { existsSync, readFileSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { UsageError } from "../../../drivers/engine/contract.ts";
 import type { ConformReport } from "../../../reports/conform-model.ts";
 import { matrixOfDrivers } from "../../../reports/drivers.ts";
@@ -12,8 +12,6 @@ import {
 	type DifferReport,
 	type MatrixReport,
 	type MutantsReport,
-	type Report,
-	type RunRecord,
 	SCHEMA_VERSION,
 } from "../../../reports/model.ts";
 import { terminal } from "../../../reports/terminal.ts";
@@ -22,6 +20,7 @@ import { VERSION } from "../version.ts";
 import { readReport } from "./baseline.ts";
 import { tellGithub } from "./github.ts";
 import { type Named, sayWritten, writeFiles } from "./publish.ts";
+import { htmlOf } from "./report-page.ts";
 
 export interface RenderOptions {
 	readonly html?: boolean;
@@ -209,36 +208,4 @@ function contentOf(text: string, file: string): object {
 		);
 	}
 	return content as object;
-}
-
-/** The page of a campaign's report, with the runs that lie beside it. */
-export async function htmlOf(report: Report, directory: string): Promise<string> {
-	// Loaded when asked for: most commands write no page, and need no bundler.
-	const [{ page }, { pageAssets }] = await Promise.all([
-		import("../../../reports/html/page.ts"),
-		import("./page-assets.ts"),
-	]);
-	return page(report, { runs: runsBeside(report, directory), assets: pageAssets() });
-}
-
-/** The runs that findings name, as far as they are there; a path that leads out of the directory is none of its. */
-function runsBeside({ findings }: Report, directory: string): Map<string, RunRecord> {
-	const runs = new Map<string, RunRecord>();
-	for (const { id, example } of findings) {
-		if (example?.run === undefined) continue;
-		const file = resolve(directory, example.run);
-		if (relative(directory, file).startsWith("..")) continue;
-		const record = recordIn(file);
-		if (record?.finding === id && record.schemaVersion === SCHEMA_VERSION) runs.set(id, record);
-	}
-	return runs;
-}
-
-function recordIn(file: string): RunRecord | undefined {
-	try {
-		return JSON.parse(readFileSync(file, "utf8")) as RunRecord;
-	} catch {
-		// The report is whole without it.
-		return undefined;
-	}
 }

@@ -9,9 +9,9 @@ import { type CostReport, SCHEMA_VERSION } from "../../../reports/model.ts";
 import { replaceFile } from "../../explore/keep/reproducer-file.ts";
 import { budgetsFrom, costs } from "../../explore/matrix/costs.ts";
 import { explorerFrom } from "../../explore/spec.ts";
+import { enginesOf } from "../options.ts";
 import { paintFor, widthOf } from "../progress/terminal.ts";
 import { makeReportDirectory, sayWritten, writeFiles } from "../report/publish.ts";
-import { enginesOf } from "./matrix.ts";
 
 const BUDGETS = fileURLToPath(new URL("../../../fixtures/costs/budgets.yaml", import.meta.url));
 

@@ -17,8 +17,8 @@ import {
 } from "../../explore/matrix/histories.ts";
 import { explorerFrom } from "../../explore/spec.ts";
 import { inMacrotask } from "../../world/interpose.ts";
+import { enginesOf } from "../options.ts";
 import { paintFor, widthOf } from "../progress/terminal.ts";
-import { enginesOf } from "./matrix.ts";
 
 export interface HistoriesOptions {
 	/** The engine to check; with `update`, the versions to record. */

@@ -3,7 +3,6 @@ import { availableParallelism } from "node:os";
 import { UsageError } from "../../../drivers/engine/contract.ts";
 import type { HostingMode } from "../../../drivers/engine/host.ts";
 import { REFERENCE } from "../../../drivers/engine/load.ts";
-import { PUBLISHED } from "../../../drivers/engine/rivet/engine.ts";
 import { PROGRAMS } from "../../../fixtures/programs/index.ts";
 import { matrixMarkdown, matrixText, upgradesText } from "../../../reports/matrix.ts";
 import {
@@ -28,7 +27,7 @@ import { describeFault } from "../../world/faults.ts";
 import { inMacrotask } from "../../world/interpose.ts";
 import { commands } from "../engine/explore.ts";
 import { hunted } from "../engine/mutants.ts";
-import { drawingOptions, loadExpectations, prepare, quote, type RunOptions } from "../options.ts";
+import { drawingOptions, enginesOf, loadExpectations, prepare, quote, type RunOptions } from "../options.ts";
 import { stoppable } from "../progress/stoppable.ts";
 import { paintFor, widthOf } from "../progress/terminal.ts";
 import { makeReportDirectory, sayWritten, writeFiles } from "../report/publish.ts";
@@ -56,15 +55,6 @@ export interface MatrixOptions extends Omit<RunOptions, "engine"> {
 export const DEFAULT_MATRIX_RUNS = 10_000;
 
 const MODES: readonly HostingMode[] = ["live", "yield"];
-
-/** The engines that `--engine A,B` names, in the order of their versions; all published ones when none was named. */
-export function enginesOf(names: readonly string[] | undefined): readonly string[] {
-	if (names === undefined) return PUBLISHED;
-	const full = names.map((name) => (PUBLISHED.includes(`rivet-${name}`) ? `rivet-${name}` : name));
-	// A local build is taken to be newer than what is published.
-	const place = (name: string) => (PUBLISHED.includes(name) ? PUBLISHED.indexOf(name) : PUBLISHED.length);
-	return [...new Set(full)].sort((a, b) => place(a) - place(b));
-}
 
 /** Those of one line, of which a later one goes on from what an earlier one left; the reference keeps its history in its own way. */
 function versionsOf(engines: readonly string[]): readonly string[] {

@@ -71,7 +71,6 @@ export class RealRun {
 	readonly #kills: readonly Kill[];
 	readonly #options: RealOptions;
 	readonly #shadow: Shadow;
-	readonly #isAtomic: boolean;
 	/** Real milliseconds since 1970 that are the start of the run: when its first process is there. */
 	#startedAtMs = 0;
 	readonly #stepRules = new Map<string, StepRule>();
@@ -103,8 +102,7 @@ export class RealRun {
 		this.#kills = kills;
 		this.#options = options;
 		this.#clients = new Clients(program.inputs ?? []);
-		this.#isAtomic = claimsOf(options.plugged).atomicBatch !== "none";
-		this.#shadow = new Shadow(scenario.seed, this.#isAtomic);
+		this.#shadow = new Shadow(scenario.seed, claimsOf(options.plugged).atomicBatch !== "none");
 		this.#faults = kills.map(({ write, how }) => ({
 			kind: "crash",
 			write,
@@ -194,7 +192,7 @@ export class RealRun {
 	#hear(child: Child, message: Said): void {
 		if (child !== this.#child) return;
 		this.#listenOn(child);
-		if ("at" in message) this.#world.nowMs = Math.max(this.#world.nowMs, message.at);
+		if ("at" in message) this.#shadow.passTo(message.at);
 		switch (message.kind) {
 			case "ready":
 				if (this.#startedAtMs === 0) this.#startedAtMs = Date.now();
@@ -271,7 +269,7 @@ export class RealRun {
 		const process = this.#processOf(before.process);
 		const kill = this.#shadow.changes(operation) ? this.#killAt(this.#world.writes + 1) : undefined;
 		if (kill?.how === "before") {
-			this.#world.writes++;
+			this.#shadow.skipWrite();
 			this.#strike(kill, "before", windowOf(operation));
 			return;
 		}
@@ -368,7 +366,6 @@ export class RealRun {
 		const fault: Fault = { kind: "crash", write: kill.write, side };
 		this.#faults[index] = fault;
 		this.#struck.add(index);
-		this.#world.fired.add(index);
 		this.#world.note("fault", { index, kind: describeFault(fault), window }, this.#world.outside);
 		if (this.#life !== undefined) this.#world.crash(this.#life, "planned");
 	}
@@ -408,23 +405,9 @@ export class RealRun {
 		this.#unresolved = undefined;
 		const { before, process, kill } = unresolved;
 		const { operation } = before;
-		const image = this.#world.disk.image();
-		const { length } = this.#world.history.events;
-		const { writes } = this.#world;
-		const asBefore = this.#shadow.differences(contents).length === 0;
-		if (!asBefore) {
-			this.#shadow.apply(process, operation);
-			if (this.#shadow.differences(contents).length > 0) {
-				// Neither: that is told of, as what is there beside what was there before.
-				this.#world.disk.restore(image);
-				this.#world.history.events.length = length;
-				this.#world.writes = writes;
-				// A batch that is no promise may be there in part.
-				if (!this.#isAtomic) this.#shadow.adopt(contents);
-			} else this.#acknowledge(operation);
-		}
-		if (this.#world.writes === writes) this.#world.writes++;
-		this.#recordStrike(kill, asBefore ? "before" : "after", windowOf(operation));
+		const found = this.#shadow.settle(process, operation, contents);
+		if (found === "after") this.#acknowledge(operation);
+		this.#recordStrike(kill, found === "before" ? "before" : "after", windowOf(operation));
 	}
 
 	#differs(kind: "driver.differs" | "storage.differs", difference: Difference | undefined): void {
@@ -453,7 +436,7 @@ export class RealRun {
 			revisited: this.#host?.revisited ?? false,
 			queued: this.#shadow.storage.queue.messages(),
 			stepRules: this.#stepRules,
-			fired: world.fired,
+			fired: this.#struck,
 			endMs: world.nowMs,
 			events: world.history.events.length,
 			writes: world.writes,

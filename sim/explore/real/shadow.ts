@@ -18,6 +18,7 @@ import { WORKFLOW_ID } from "../../../suites/run.ts";
 import { bytesFromKey, keyFromBytes } from "../../world/disk.ts";
 import type { Mutation } from "../../world/history.ts";
 import type { Process } from "../../world/process.ts";
+import { Timeline } from "../../world/timeline.ts";
 import { World } from "../../world/world.ts";
 import type { Answered, Contents, Operation } from "./protocol.ts";
 
@@ -27,12 +28,23 @@ export class Shadow {
 	readonly world: World;
 	readonly storage: WorldStorage;
 	readonly #tables = tablesOf(WORKFLOW_ID);
+	readonly #timeline = new Timeline();
 	readonly #atomicBatch: boolean;
 
 	constructor(seed: string, atomicBatch: boolean) {
-		this.world = new World({ seed });
+		this.world = new World({ seed, timeline: this.#timeline });
 		this.storage = memoryStorage.storage(this.world, WORKFLOW_ID, { atomicBatch });
 		this.#atomicBatch = atomicBatch;
+	}
+
+	/** Lets time pass up to that instant, in virtual milliseconds; it never goes back. */
+	passTo(atMs: number): void {
+		this.#timeline.nowMs = Math.max(this.#timeline.nowMs, atMs);
+	}
+
+	/** Uses up the number of a durable effect that did not take place. */
+	skipWrite(): void {
+		this.#timeline.writes++;
 	}
 
 	/** Whether an operation would change something, and so be a numbered durable effect. */
@@ -158,6 +170,33 @@ export class Shadow {
 		const queued = this.storage.queue.receive(this.world.outside, [], Number.MAX_SAFE_INTEGER, true);
 		const lost = compareMessages(queued, messages);
 		return lost === undefined ? found : [...found, { ...lost, what: "messages" }];
+	}
+
+	/**
+	 * What became of an operation in the midst of which its process was killed: it took place not at all, whole, or neither, which is
+	 * then told of as a difference from what was there before. Its number is used up.
+	 */
+	settle(process: Process, operation: Operation, contents: Contents): "before" | "after" | "neither" {
+		const { disk, history } = this.world;
+		const image = disk.image();
+		const { length } = history.events;
+		const { writes } = this.#timeline;
+		const found = this.#found(process, operation, contents);
+		if (found === "neither") {
+			disk.restore(image);
+			history.events.length = length;
+			this.#timeline.writes = writes;
+			// A batch that is no promise may be there in part.
+			if (!this.#atomicBatch) this.adopt(contents);
+		}
+		if (this.#timeline.writes === writes) this.skipWrite();
+		return found;
+	}
+
+	#found(process: Process, operation: Operation, contents: Contents): "before" | "after" | "neither" {
+		if (this.differences(contents).length === 0) return "before";
+		this.apply(process, operation);
+		return this.differences(contents).length === 0 ? "after" : "neither";
 	}
 
 	/** Takes over what is really there, so that one difference is told once; the writes are nobody's. */

@@ -2,9 +2,9 @@
  * What `setTimeout`, `setInterval` and `setImmediate` return in a world, with the surface and the rules of Node's own. It
  * belongs to the process that armed it.
  */
-import type { Due } from "./agenda.ts";
-import type { SimulatedTimer } from "./interpose.ts";
-import type { Process } from "./process.ts";
+import type { Due } from "../agenda.ts";
+import type { SimulatedTimer } from "../interpose.ts";
+import type { Process } from "../process.ts";
 
 export class Timer implements SimulatedTimer {
 	readonly #owner: Process;
