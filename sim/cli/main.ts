@@ -26,17 +26,23 @@ import { widthOf } from "./progress/terminal.ts";
 import { merge } from "./report/merge.ts";
 import type { ExploreSubjectOptions } from "./subject/explore.ts";
 import type { ShowSubjectOptions } from "./subject/show.ts";
+import { nearest } from "./unknown.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_USAGE = 2;
 const EXIT_INVALID = 3;
 
-function isAboutSubject({
-	actor,
-	runner,
-	server,
-}: { readonly [name in "actor" | "runner" | "server"]?: string }): boolean {
-	return actor !== undefined || runner !== undefined || server !== undefined;
+/** Whether an actor or a runner is under test. @throws UsageError when an engine was named too. */
+function isAboutSubject(
+	{ actor, runner, server }: { readonly [name in "actor" | "runner" | "server"]?: string },
+	command: Command,
+): boolean {
+	if (actor === undefined && runner === undefined && server === undefined) return false;
+	if (command.getOptionValueSourceWithGlobals("engine") !== "default") {
+		const other = actor !== undefined ? "--actor" : "--runner";
+		throw new UsageError(`--engine and ${other} each name what is under test: give one of them.`);
+	}
+	return true;
 }
 
 function withTarget(command: Command): Command {
@@ -61,8 +67,8 @@ function withTarget(command: Command): Command {
 
 const program = withTarget(new Command("pnpm sim"))
 	.description(
-		"Runs the real workflow engine in a world of virtual time, crashes and slow storage,\n" +
-			"seed by seed, and says where it breaks its promises. Any failure is one command away.",
+		"Runs the real workflow engine in a world of virtual time, crashes and slow storage, seed by seed, and says where " +
+			"it breaks its promises. Any failure is one command away.",
 	)
 	.version(VERSION)
 	.option("--seed <n>", "show the one run of this seed, step by step", parseSeed)
@@ -96,7 +102,7 @@ const program = withTarget(new Command("pnpm sim"))
 		"after",
 		`
 Examples:
-  pnpm sim                                explore ${NEWEST}, about a minute
+  pnpm sim                                explore ${NEWEST}, a few minutes
   pnpm sim --seed 42                      that run again, as a story
   pnpm sim --engine ./dist/index.js       your own build, against the known list
   pnpm sim --engine reference             the executable specification
@@ -123,10 +129,11 @@ something listed is fixed; 2 wrong usage; 3 the result counts for nothing.`,
 			await runCompare(options.compare, command);
 			return;
 		}
-		if (isAboutSubject(options)) {
+		if (isAboutSubject(options, command)) {
 			process.exitCode = (await subject(options)).exitCode;
 			return;
 		}
+		if (options.way !== undefined) throw new UsageError("--way is for --plan with an --actor or a --runner.");
 		// With a plan or an order a seed gives the rest of the scenario; a search takes it whole.
 		const singling = options.explore === "random" ? ["seed", "known", "plan", "order"] : ["known", "plan", "order"];
 		const singles = singling.filter((name) => options[name] !== undefined);
@@ -175,7 +182,7 @@ program
 	.option("--update", "explore, drop what is fixed, add what is new")
 	.action(async (_options, command) => {
 		const options = command.optsWithGlobals();
-		if (isAboutSubject(options)) {
+		if (isAboutSubject(options, command)) {
 			const { subjectExpectations } = await import("./subject/expectations.ts");
 			process.exitCode = await subjectExpectations(options);
 		} else process.exitCode = await expectations(options);
@@ -260,7 +267,7 @@ program
 	.option("--downgrades", "let them go on under older versions too; told, not judged")
 	.action(async (_options, command) => {
 		const all = command.optsWithGlobals();
-		if (isAboutSubject(all)) {
+		if (isAboutSubject(all, command)) {
 			const { subjectMatrix } = await import("./subject/matrix.ts");
 			process.exitCode = (await subjectMatrix(all)).exitCode;
 			return;
@@ -287,7 +294,7 @@ program
 	.option("--update", "record in how many seeds they were killed")
 	.action(async (_options, command) => {
 		const all = command.optsWithGlobals();
-		if (isAboutSubject(all)) {
+		if (isAboutSubject(all, command)) {
 			const { subjectMutants } = await import("./subject/mutants.ts");
 			process.exitCode = (await subjectMutants(ownOptions(command))).exitCode;
 			return;
@@ -339,6 +346,9 @@ async function subject(
 	const many = ["runs", "for", "baseline", "github"].find((name) => Reflect.get(options, name) !== undefined);
 	if (isShown && many !== undefined) {
 		throw new UsageError(`--${single} shows one run, and --${many} is for exploring many: give one or the other.`);
+	}
+	if (options.way !== undefined && options.plan === undefined) {
+		throw new UsageError("--way hosts what --plan says; the run of a seed says how it is hosted.");
 	}
 	if (!isShown && options.save !== undefined) {
 		throw new UsageError("--save keeps one run; say which: --seed N --save FILE");
@@ -413,8 +423,11 @@ async function main(): Promise<void> {
 			// Help and version were asked for and printed.
 			if (error.exitCode === 0) return;
 			fail(usageMessage(error), EXIT_USAGE);
-		} else if (error instanceof UsageError || error instanceof ExpectationError) {
-			fail(error.message, EXIT_USAGE);
+		} else if (error instanceof ExpectationError) {
+			// Behind the first line a parser shows the place in the file.
+			fail((error.message.split("\n")[0] ?? "").replace(/:$/, ""), EXIT_USAGE);
+		} else if (error instanceof UsageError) {
+			fail(error.message.trim().replace(/\n\s*/g, " "), EXIT_USAGE);
 		} else if (error instanceof HarnessError) {
 			fail(error.message, EXIT_INVALID);
 		} else {
@@ -428,8 +441,11 @@ async function main(): Promise<void> {
 function usageMessage(error: CommanderError): string {
 	const message = error.message.replace(/^error: /, "").replaceAll("\n", " ");
 	if (error.code === "commander.excessArguments") {
-		const names = program.commands.map((command) => command.name()).join(", ");
-		return `unknown command "${program.args[0] ?? ""}"; the commands are ${names}, or none to explore`;
+		const names = program.commands.map((command) => command.name());
+		const wanted = program.args[0] ?? "";
+		const meant = nearest(wanted, names);
+		const hint = meant === undefined ? "" : ` did you mean ${meant}?`;
+		return `unknown command "${wanted}";${hint} the commands are ${names.join(", ")}, or none to explore`;
 	}
 	return error.code === "commander.invalidArgument" ? message : `${message}; see pnpm sim --help`;
 }

@@ -20,6 +20,7 @@ import { inMacrotask } from "../../world/interpose.ts";
 import { LOADER, loadExpectations, prepare, type RunOptions } from "../options.ts";
 import { paintFor, widthOf } from "../progress/terminal.ts";
 import { writeRunReport } from "../report/publish.ts";
+import { notListed } from "../unknown.ts";
 import { commands, reportOf } from "./explore.ts";
 
 type JudgedRun = ReturnType<typeof judgeOne>;
@@ -154,10 +155,7 @@ export function choose(
 	}
 	const entry = expectations.find((entry) => findingId(entry) === options.known);
 	if (entry === undefined) {
-		const ids = expectations.map(findingId);
-		throw new UsageError(
-			`No known failure "${options.known}" of ${explorer.target.engine.name}; listed: ${ids.join(", ") || "none"}.`,
-		);
+		throw new UsageError(notListed(known, explorer.target.engine.name, expectations.map(findingId)));
 	}
 	const program = explorer.programOf(entry.scenario);
 	if (program === undefined)

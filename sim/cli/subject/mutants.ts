@@ -5,9 +5,9 @@ import { mutantsVerdict } from "../../../reports/mutants.ts";
 import type { SubjectProperty } from "../../../suites/subject.ts";
 import { gapsOf, huntSubject, type SubjectHunt } from "../../explore/subject/gate.ts";
 import { type MutantsOptions, publishMutants } from "../engine/mutants.ts";
-import { unknown } from "../options.ts";
 import { stoppable } from "../progress/stoppable.ts";
 import { makeReportDirectory } from "../report/publish.ts";
+import { unknown } from "../unknown.ts";
 import { VERSION } from "../version.ts";
 import { type SubjectOptions, targetOptions } from "./options.ts";
 
