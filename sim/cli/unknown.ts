@@ -8,13 +8,13 @@ const MOST_MEANT = 4;
 
 /**
  * `Unknown property "queue.nolos": did you mean queue.no-loss? If not, see pnpm sim list.`
- * @param where what lists them all.
+ * @param of whose, e.g. ` of actors`.
  */
-export function unknown(what: string, name: string, known: readonly string[], where = "pnpm sim list"): string {
+export function unknown(what: string, name: string, known: readonly string[], of = ""): string {
 	const meant = nearest(name, known);
-	if (meant === undefined) return `Unknown ${what} "${name}"; choose from ${known.join(", ")}.`;
-	const others = known.length > MOST_LISTED ? `see ${where}` : `there are ${known.join(", ")}`;
-	return `Unknown ${what} "${name}": did you mean ${meant}? If not, ${others}.`;
+	if (meant === undefined) return `Unknown ${what} "${name}"${of}; choose from ${known.join(", ")}.`;
+	const others = known.length > MOST_LISTED ? "see pnpm sim list" : `there are ${known.join(", ")}`;
+	return `Unknown ${what} "${name}"${of}: did you mean ${meant}? If not, ${others}.`;
 }
 
 /** What was probably meant: no more than a third of it is other letters, or it has what was said in it. */

@@ -231,10 +231,15 @@ function stuckText({ outcome, endMs, events }: Run): string | undefined {
 	return `Stopped after ${outcome.limit === "time" ? time(endMs) : plural(events, "event")}; ${waits}`;
 }
 
+function mustHold({ properties }: Report, id: string): string[] {
+	return properties.flatMap((property) => (property.id === id ? [property.claim] : []));
+}
+
 export function verdictLines(report: Report, paint: Paint, width: number): string[] {
-	const findings = report.findings.flatMap(({ verdict, id, reason, disputed, example }) => [
+	const findings = report.findings.flatMap(({ verdict, id, property, reason, disputed, example }) => [
 		`${verdict === "fail" ? paint.red("FAIL ") : paint.yellow(verdict)} ${paint.bold(id)}`,
 		wrap(example?.message ?? "", width, "      "),
+		...mustHold(report, property).map((claim) => paint.dim(wrap(`Must hold: ${claim}`, width, "      "))),
 		...(reason === undefined ? [] : [paint.dim(wrap(reason, width, "      "))]),
 		...(disputed === undefined ? [] : [wrap(`A matter of reading: ${disputed}`, width, "      ")]),
 	]);

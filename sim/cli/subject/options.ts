@@ -93,14 +93,14 @@ function chooseIds(subject: Subject, { suite, property }: SubjectOptions): reado
 	for (const name of suite ?? []) {
 		const properties = subject.suites.get(name);
 		if (properties === undefined) {
-			throw new UsageError(unknown(`suite of ${subject.kind}s`, name, [...subject.suites.keys()]));
+			throw new UsageError(unknown("suite", name, [...subject.suites.keys()], ` of ${subject.kind}s`));
 		}
 		for (const { id } of properties) ids.add(id);
 	}
 	const all = propertiesOf(subject, undefined).map(({ id }) => id);
 	for (const id of property ?? []) {
 		if (!all.includes(id)) {
-			throw new UsageError(unknown(`property of ${subject.kind}s`, id, all));
+			throw new UsageError(unknown("property", id, all, ` of ${subject.kind}s`));
 		}
 		ids.add(id);
 	}
