@@ -83,7 +83,7 @@ export interface FaultResult {
 export interface CrashWindow {
 	/** Number of the effect at its beginning; 0 is the start of the run. The effect at its end has the next number. */
 	readonly from: number;
-	/** The effect at its end, and what that touches first; `end` when there is none. */
+	/** The effect at its end, and what that changes, or changes first; `end` when there is none. */
 	readonly operation: string;
 	readonly detail: string;
 	/** Ways to crash the uninterrupted run there; none makes the window dark. */

@@ -175,7 +175,7 @@ function coverageText(report: Report, width: number): string {
 		`${plural(counts.runs, "run")} of ${plural(coverage.programs.length, "program")}, ${count(counts.interruptedRuns)} of them interrupted: ` +
 			`${plural(counts.crashes, "crash").replace("crashs", "crashes")}, ${plural(counts.evictions, "eviction")}, ` +
 			`${plural(counts.processes, "process").replace("processs", "processes")}, ${plural(counts.durableWrites, "durable write")}`,
-		`${plural(Math.round(timings.virtualDays), "day")} of virtual time in ${timings.seconds.toFixed(1)} s, ${count(timings.runsPerSecond)} runs/s` +
+		`${timings.virtualDays < 1 ? "less than a day" : plural(Math.round(timings.virtualDays), "day")} of virtual time in ${timings.seconds.toFixed(1)} s, ${count(timings.runsPerSecond)} runs/s` +
 			(counts.rerun === 0 ? "" : `; ${plural(counts.rerun, "run")} made twice with equal digests`) +
 			(counts.doublechecked === undefined ? "" : `, ${count(counts.doublechecked)} of them in another process too`),
 		...(faults.length > 0 ? [`planned faults: ${faults.join("; ")}`] : []),

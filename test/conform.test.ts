@@ -258,6 +258,15 @@ describe("the command line", () => {
 		expect(code).toBe(0);
 	});
 
+	test("a driver in TypeScript may name its other modules as the JavaScript that they become", async () => {
+		mine("part.ts", driverTemplate());
+		const file = mine("whole.ts", 'export { default } from "./part.js";');
+		const { code, stderr } = await cli(file, "--runs", "1", "--no-throughput", "--property", "storage.map");
+		expect([code, stderr]).toEqual([0, expect.not.stringContaining("cannot be loaded")]);
+		const missing = await cli(mine("lost.ts", 'export { default } from "./nowhere.js";'));
+		expect(missing.stderr).toMatch(/cannot be loaded: Cannot find module '.*nowhere\.js'/);
+	});
+
 	test("a broken promise exits with 1, and its command shows it again", async () => {
 		const file = mine("forgetful.ts", driverTemplate().replace("store.values.delete(hex(key));", ""));
 		const { code, stdout } = await cli(file, "--property", "storage.map", "--runs", "30");

@@ -6,9 +6,11 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { storedAt } from "../reports/html/client/disk.ts";
 import { matrixPage } from "../reports/html/matrix-page.ts";
 import { packRuns } from "../reports/html/pack.ts";
 import { page as pageOf } from "../reports/html/page.ts";
+import type { RowView, RunView } from "../reports/html/view.ts";
 import { type Finding, type MatrixReport, type Report, type RunRecord, SCHEMA_VERSION } from "../reports/model.ts";
 import { pageAssets } from "../sim/cli/report/page-assets.ts";
 import { openBrowser, WHY_NO_BROWSER } from "./support/browser.ts";
@@ -295,6 +297,32 @@ describe.skipIf(WHY_NO_BROWSER !== undefined)(
 		});
 	},
 );
+
+describe("what is stored at an instant", () => {
+	const row = (...changes: RowView["changes"]): RowView => ({
+		...{ at: 0, time: "0", words: "", tone: "", mark: "write", lane: 0, reaches: -1, until: -1, minor: false },
+		changes,
+	});
+	const view: RunView = {
+		...{ lanes: [], shows: 0, violations: [] },
+		places: [["queue", "m1"]],
+		rows: [row([0, "a", 1]), row([0, "b", 1]), row([0, "b", 1]), row([0, null, 0]), row()],
+	};
+
+	it.each([
+		["written", 0, { value: "a", news: "new" }],
+		["changed, with what was there", 1, { value: "b", news: "changed", was: "a" }],
+		["written again", 2, { value: "b", news: "written again" }],
+		["removed, with what was there", 3, { value: null, news: "removed", was: "b" }],
+	])("is %s", (_, at, expected) => {
+		const [now] = storedAt(view, at);
+		expect(now).toEqual({ store: "queue", name: "m1", bytes: expected.value === null ? 0 : 1, ...expected });
+	});
+
+	it("is gone once it was removed", () => {
+		expect(storedAt(view, 4)).toEqual([]);
+	});
+});
 
 describe("the page as text", () => {
 	it("stays below two megabytes with every known failure in it", () => {

@@ -101,6 +101,15 @@ describe("the terminal report", () => {
 		expect(text).toMatch(/1 new, 1 listed but fixed, 1 known/);
 	});
 
+	it.each([
+		[0.2, "0 days"],
+		[1.2, "1 day"],
+		[3, "3 days"],
+	])("tells %d virtual days as %s", (virtualDays, told) => {
+		const text = terminal({ ...REPORT, timings: { ...REPORT.timings, virtualDays } });
+		expect(text).toContain(`\n${told} of virtual time in 1.0 s`);
+	});
+
 	it("names many known findings and tells what is new in full, once more where it ends", () => {
 		const known = (i: number): Finding => ({
 			...{ id: `replay.divergence-detected/${"long-".repeat(i)}${i}`, property: "replay.divergence-detected" },

@@ -3,16 +3,15 @@
 import { settingsLine, titleOf } from "../matrix.ts";
 import type { Finding, MatrixCell, MatrixReport } from "../model.ts";
 import { count, plural } from "../text.ts";
-import { VERDICT_WORDS } from "../verdict.ts";
 import { html, type Markup, table } from "./markup.ts";
 import { costSection, mutantsSection, upgradesSection } from "./matrix-extras.ts";
-import { documentOf, type PageAssets } from "./page.ts";
+import { documentOf, type PageAssets, VERDICT_TEXTS } from "./page.ts";
 
 export function matrixPage(report: MatrixReport, assets: PageAssets): string {
 	const names = report.versions.map(({ engine }) => engine);
 	const body = [
 		html`<header class="top"><p class="maker">Faultline <span>${report.tool.version}</span></p><h1>${titleOf(report)}</h1>
-<p class="verdict v-${report.verdict}">${VERDICT_WORDS[report.verdict]}</p><p class="note">${settingsLine(report)}</p></header>`,
+<p class="verdict v-${report.verdict}">${VERDICT_TEXTS[report.verdict]}</p><p class="note">${settingsLine(report)}</p></header>`,
 		html`<section id="matrix"><h2>Properties</h2><p class="note">In a cell: what became of the property, how many kinds of failure it has of each sort, and in how many runs it was checked. A cell leads to what broke.</p>${table(
 			"Each property, and what became of it on each target",
 			[{ title: "property" }, ...names.map((name) => ({ title: name }))],
@@ -46,12 +45,12 @@ function cellOf(property: string, cell: MatrixCell): Markup {
 		return html`<span class="v-skip" title="${reason}">${verdict === "skip" ? "not checked" : "n/a"}</span>`;
 	}
 	const kinds = Object.entries({ fail: failing, known, fixed, disputed }).filter(([, n]) => n > 0);
-	const words = kinds.map(([name, n]) => html`<span class="v-${name}">${name} ${n}</span> `);
+	const words = kinds.map(([name, n], i) => html`${i > 0 && ", "}<span class="v-${name}">${name} ${n}</span>`);
 	const what =
 		kinds.length === 0
 			? html`<span class="v-${verdict}">${verdict}</span>`
 			: html`<a href="#${anchor(engine, property)}">${words}</a>`;
-	return html`${what} <span class="small">${count(checked)}</span>`;
+	return html`${what} <span class="checked">${plural(checked, "run")}</span>`;
 }
 
 function versionOf({ engine, findings, command, counts, problems }: MatrixReport["versions"][number]): Markup {

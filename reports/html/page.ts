@@ -93,7 +93,8 @@ ${report.interrupted && html`<p class="warning">Stopped before its end: this is 
 </header>`;
 }
 
-const VERDICT_TEXTS: Readonly<Record<Verdict, string>> = {
+/** A verdict as a page says it first. */
+export const VERDICT_TEXTS: Readonly<Record<Verdict, string>> = {
 	pass: "Everything held.",
 	fail: "Something new broke.",
 	known: "Nothing new broke.",

@@ -1,5 +1,5 @@
 /** Words for what actors, their hosts and their clients write into a history. */
-import { time } from "../text.ts";
+import { plural, time } from "../text.ts";
 import { type Data, plainly, type Words } from "./told.ts";
 
 const errorText = (error: Data): string => `${error.name}: ${error.message}`;
@@ -27,7 +27,7 @@ export const ACTOR_WORDS: Words = {
 		words: `the actor tells: ${what}${data === undefined ? "" : ` ${plainly(data)}`}`,
 	}),
 	"actor.image": ({ when, state, messages, size }) => ({
-		words: `stored at the ${when}: state ${state}, ${messages.length} messages${size === undefined || size === messages.length ? "" : ` (the queue says ${size})`}`,
+		words: `stored at the ${when}: state ${state}, ${plural(messages.length, "message")}${size === undefined || size === messages.length ? "" : ` (the queue says ${size})`}`,
 		mark: "look",
 	}),
 	"actor.waits": ({ waits }) => ({ words: `${waits} waits for messages are open`, verboseOnly: true }),

@@ -28,6 +28,7 @@ import { parseDuration, parseNames, parseRuns, parseSeed, quote } from "./option
 import { paintFor, widthOf } from "./progress/terminal.ts";
 import { makeReportDirectory, sayWritten, writeFiles } from "./report/publish.ts";
 import { today } from "./report/today.ts";
+import { unknown } from "./unknown.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_USAGE = 2;
@@ -229,8 +230,8 @@ function chosen(ids: readonly string[] | undefined): readonly DriverProperty[] {
 	if (ids === undefined) return DRIVER_PROPERTIES;
 	for (const id of ids) {
 		if (DRIVER_PROPERTIES.some((property) => property.id === id)) continue;
-		const all = DRIVER_PROPERTIES.map((property) => property.id).join(", ");
-		throw new UsageError(`Unknown property "${id}"; choose from ${all}.`);
+		const all = DRIVER_PROPERTIES.map((property) => property.id);
+		throw new UsageError(unknown("property", id, all));
 	}
 	return DRIVER_PROPERTIES.filter(({ id }) => ids.includes(id));
 }

@@ -26,11 +26,13 @@ import { widthOf } from "./progress/terminal.ts";
 import { merge } from "./report/merge.ts";
 import type { ExploreSubjectOptions } from "./subject/explore.ts";
 import type { ShowSubjectOptions } from "./subject/show.ts";
+import { nearest } from "./unknown.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_USAGE = 2;
 const EXIT_INVALID = 3;
 
+/** Whether an actor or a runner is under test. */
 function isAboutSubject({
 	actor,
 	runner,
@@ -61,8 +63,8 @@ function withTarget(command: Command): Command {
 
 const program = withTarget(new Command("pnpm sim"))
 	.description(
-		"Runs the real workflow engine in a world of virtual time, crashes and slow storage,\n" +
-			"seed by seed, and says where it breaks its promises. Any failure is one command away.",
+		"Runs the real workflow engine in a world of virtual time, crashes and slow storage, seed by seed, and says where " +
+			"it breaks its promises. Any failure is one command away.",
 	)
 	.version(VERSION)
 	.option("--seed <n>", "show the one run of this seed, step by step", parseSeed)
@@ -96,7 +98,7 @@ const program = withTarget(new Command("pnpm sim"))
 		"after",
 		`
 Examples:
-  pnpm sim                                explore ${NEWEST}, about a minute
+  pnpm sim                                explore ${NEWEST}, a few minutes
   pnpm sim --seed 42                      that run again, as a story
   pnpm sim --engine ./dist/index.js       your own build, against the known list
   pnpm sim --engine reference             the executable specification
@@ -438,8 +440,11 @@ async function main(): Promise<void> {
 			// Help and version were asked for and printed.
 			if (error.exitCode === 0) return;
 			fail(usageMessage(error), EXIT_USAGE);
-		} else if (error instanceof UsageError || error instanceof ExpectationError) {
-			fail(error.message, EXIT_USAGE);
+		} else if (error instanceof ExpectationError) {
+			// Behind the first line a parser shows the place in the file.
+			fail((error.message.split("\n")[0] ?? "").replace(/:$/, ""), EXIT_USAGE);
+		} else if (error instanceof UsageError) {
+			fail(error.message.trim().replace(/\n\s*/g, " "), EXIT_USAGE);
 		} else if (error instanceof HarnessError) {
 			fail(error.message, EXIT_INVALID);
 		} else {
@@ -453,8 +458,11 @@ async function main(): Promise<void> {
 function usageMessage(error: CommanderError): string {
 	const message = error.message.replace(/^error: /, "").replaceAll("\n", " ");
 	if (error.code === "commander.excessArguments") {
-		const names = program.commands.map((command) => command.name()).join(", ");
-		return `unknown command "${program.args[0] ?? ""}"; the commands are ${names}, or none to explore`;
+		const names = program.commands.map((command) => command.name());
+		const wanted = program.args[0] ?? "";
+		const meant = nearest(wanted, names);
+		const hint = meant === undefined ? "" : ` did you mean ${meant}?`;
+		return `unknown command "${wanted}";${hint} the commands are ${names.join(", ")}, or none to explore`;
 	}
 	return error.code === "commander.invalidArgument" ? message : `${message}; see pnpm sim --help`;
 }

@@ -18,7 +18,7 @@ import {
 	parseMeanings,
 } from "../../fixtures/expectations/expectations.ts";
 import { GENERATED } from "../../fixtures/generators/interpret.ts";
-import { inOrder, shapeOf } from "../../fixtures/generators/shapes.ts";
+import { inOrder, SHAPE_NAMES, shapeOf } from "../../fixtures/generators/shapes.ts";
 import { PROGRAMS } from "../../fixtures/programs/index.ts";
 import { ON_DRIVER, PROPERTIES, SUITES } from "../../suites/index.ts";
 import type { Property } from "../../suites/property.ts";
@@ -33,6 +33,7 @@ import type { DriverSource } from "../explore/real/protocol.ts";
 import { type ExplorerSpec, explorerFrom } from "../explore/spec.ts";
 import type { FaultKind } from "../world/faults.ts";
 import { boxSettings } from "./machine/box-settings.ts";
+import { nearest, unknown } from "./unknown.ts";
 
 /** Options of every command that runs something, as commander hands them over. */
 export interface RunOptions {
@@ -90,7 +91,7 @@ export function parseFaults(text: string): FaultKind[] {
 	return parseNames(text).map((name) => {
 		const kind = FAULT_KINDS.find((known) => known === name);
 		if (kind !== undefined) return kind;
-		throw new InvalidArgumentError(`unknown fault "${name}"; choose from ${FAULT_KINDS.join(", ")}`);
+		throw new UsageError(unknown("fault", name, FAULT_KINDS));
 	});
 }
 
@@ -100,7 +101,9 @@ export function parseShapes(text: string): string[] {
 	if (names.length === 1 && names[0] === "none") return [];
 	const strange = names.find((name) => !isShape(name));
 	if (strange === undefined) return names;
-	throw new InvalidArgumentError(`unknown shape "${strange}"; see pnpm sim list, or give "none"`);
+	const meant = nearest(strange, [...SHAPE_NAMES, "none"]);
+	const hint = meant === undefined ? "" : `did you mean ${meant}? otherwise `;
+	throw new InvalidArgumentError(`unknown shape "${strange}"; ${hint}see pnpm sim list, or give "none"`);
 }
 
 export function isShape(name: string): boolean {
@@ -273,11 +276,6 @@ export function chooseProperties(
 		chosen.add(property);
 	}
 	return PROPERTIES.filter((property) => chosen.has(property));
-}
-
-/** A name that is none, and those there are. */
-export function unknown(what: string, name: string, known: readonly string[]): string {
-	return `Unknown ${what} "${name}"; choose from ${known.join(", ")}.`;
 }
 
 /** Where the known failures of a published engine are listed. */

@@ -21,6 +21,7 @@ import { type Servers, startServers } from "../explore/conversations/servers.ts"
 import { survey } from "../explore/conversations/survey.ts";
 import { boxSettings } from "./machine/box-settings.ts";
 import { stoppable } from "./progress/stoppable.ts";
+import { unknown } from "./unknown.ts";
 
 export interface RealServerOptions {
 	/** Names of conversations; all by default. */
@@ -92,8 +93,8 @@ function chosen(names: readonly string[] | undefined): readonly Conversation[] {
 	return names.map((wanted) => {
 		const found = CONVERSATIONS.find(({ name }) => name === wanted);
 		if (found !== undefined) return found;
-		const known = CONVERSATIONS.map(({ name }) => name).join(", ");
-		throw new UsageError(`Unknown conversation "${wanted}"; choose from ${known}.`);
+		const known = CONVERSATIONS.map(({ name }) => name);
+		throw new UsageError(unknown("conversation", wanted, known));
 	});
 }
 

@@ -125,6 +125,7 @@ export const ACTOR_EXPECTED: Expected<ActorRun> = {
 	"life.progress/unrecoverable": "the actor starts again and answers",
 	"life.progress/stuck": "the actor answers",
 	"life.progress/run-handler-gone": "the run handler begins anew, or its actor ends with it",
+	"life.progress/destroyed-on-error": "the actor stays, and what it stored with it",
 	"life.progress/workflow-late": "the workflow comes to its end in good time",
 	"life.progress/message-not-taken": "the message is taken by the workflow that waits for it",
 	"life.progress/workflow-stalled": "the workflow goes on with what it has taken",

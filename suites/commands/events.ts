@@ -72,15 +72,19 @@ function* leftOut(account: Account): Iterable<Found> {
 		if (data.why !== "gap" || !account.serverLives({ event, at }, at + SOON_MS)) continue;
 		const current = account.statusBefore(data.actorId, event);
 		if (current?.generation !== data.generation) continue;
+		const applied = account.notesOf("event.applied").filter((note) => isSameGeneration(note.data, data));
 		const brought = account.eventsAtServer.filter((told) => isSameGeneration(told, data) && told.moment.event < event);
-		const isThere = (index: number) => brought.some((told) => told.index === index);
+		// What a server that died had not stored is not there for the next one.
+		const isThere = (index: number) =>
+			brought.some((told) => told.index === index && account.serverLives(told.moment, at)) ||
+			applied.some((note) => note.data.index === index && note.event < event);
 		const whole = Array.from({ length: data.index }, (_, index) => index).every(isThere);
 		const moved = account.statuses.some(
 			(step) =>
 				step.actorId === data.actorId && step.event > event && step.at <= at + SOON_MS && step.runnerId === undefined,
 		);
-		const applied = account.notesOf("event.applied").some((note) => isSame(note.data, data) && note.at <= at + SOON_MS);
-		if (!whole || moved || applied) continue;
+		const isApplied = applied.some((note) => isSame(note.data, data) && note.at <= at + SOON_MS);
+		if (!whole || moved || isApplied) continue;
 		yield {
 			...{ side: "server", kind: "left-out", event, frames: brought.map(({ frame }) => frame) },
 			message: `event ${tellMark(data)} (${data.event}) was dropped for a gap before it, where there was none`,

@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { ActorConfig, ActorSurface, RunHandler } from "../contract.ts";
+import type { ActorConfig, ActorFeature, ActorSurface, RunHandler } from "../contract.ts";
 import type { RivetkitLogger } from "./logger.ts";
 
 export const RIVETKIT = "rivetkit";
@@ -49,6 +49,12 @@ export const NEEDS: ReadonlyMap<string, PackageNeed> = new Map(
 		{ version: "2.3.19", beside: {}, pinned: { ...PINNED, "@rivetkit/on-change": "6.0.1" } },
 	].map((need) => [need.version, { name: RIVETKIT, without: WITHOUT, pinned: PINNED, ...need }] as const),
 );
+
+/** What a version has: what is offered of each, and of the operations that came later those that its workflow context has. */
+export function featuresOf(offered: readonly ActorFeature[], context: object): ReadonlySet<ActorFeature> {
+	const later = (["tryStep", "try", "getVersion"] as const).filter((operation) => operation in context);
+	return new Set([...offered, ...later]);
+}
 
 type Entries = [key: Uint8Array, value: Uint8Array][];
 

@@ -21,6 +21,7 @@ import { loggerOf } from "./logger.ts";
 import {
 	type ActorDriver,
 	type ActorRouter,
+	featuresOf,
 	loadRivetkit,
 	NEEDS,
 	type Rivetkit,
@@ -64,14 +65,11 @@ export async function rivetkitActors(
 	if (FROM_A_CORE.test(version)) return coreRivetkitActors(version, directory);
 	const rivetkit = await loadRivetkit(directory);
 	const runtime = new Runtime(rivetkit);
-	const operations = (["tryStep", "try", "getVersion"] as const).filter(
-		(operation) => operation in rivetkit.ActorWorkflowContext.prototype,
-	);
 	return {
 		name: `rivetkit-${version}`,
 		version,
 		capabilities: CAPABILITIES,
-		features: new Set<ActorFeature>([...FEATURES, ...operations]),
+		features: featuresOf(FEATURES, rivetkit.ActorWorkflowContext.prototype),
 		surface: runtime.surface,
 		ground: (world, actorId) => new RivetkitGround(runtime, world, actorId, order),
 		describeKey: (table, key) => (table.endsWith("/kv") ? describeKey(key) : (table.split("/").at(-1) as string)),

@@ -9,6 +9,8 @@ export interface StoredNow {
 	readonly bytes: number;
 	/** What just became of it; absent when nothing did. */
 	readonly news?: "new" | "changed" | "written again" | "removed";
+	/** What was there before, of what was changed or removed. */
+	readonly was?: string;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface StoredNow {
  */
 export function storedAt(view: RunView, row: number, until = row): StoredNow[] {
 	const values = new Map<number, { value: string; bytes: number }>();
-	const news = new Map<number, StoredNow["news"]>();
+	const news = new Map<number, Pick<StoredNow, "news" | "was">>();
 	for (let at = 0; at <= until; at++) {
 		for (const [place, value, bytes] of view.rows[at]?.changes ?? []) {
 			if (at >= row) news.set(place, newsOf(values.get(place)?.value, value));
@@ -29,15 +31,15 @@ export function storedAt(view: RunView, row: number, until = row): StoredNow[] {
 		const now = values.get(place);
 		const what = news.get(place);
 		if (now === undefined && what === undefined) return [];
-		return [{ store, name, ...(now ?? { value: null, bytes: 0 }), ...(what === undefined ? {} : { news: what }) }];
+		return [{ store, name, ...(now ?? { value: null, bytes: 0 }), ...what }];
 	});
 	// Places are numbered as they are first written, so the part of storage that is written first stands first.
 	const stores = [...new Set(view.places.map(([store]) => store))];
 	return stored.sort((a, b) => stores.indexOf(a.store) - stores.indexOf(b.store));
 }
 
-function newsOf(before: string | undefined, now: string | null): StoredNow["news"] {
-	if (now === null) return "removed";
-	if (before === undefined) return "new";
-	return before === now ? "written again" : "changed";
+function newsOf(before: string | undefined, now: string | null): Pick<StoredNow, "news" | "was"> {
+	if (before === undefined) return { news: now === null ? "removed" : "new" };
+	if (before === now) return { news: "written again" };
+	return { news: now === null ? "removed" : "changed", was: before };
 }

@@ -153,14 +153,16 @@ export class RunPlayer {
 				const table = element("table", "");
 				table.append(textIn("", "caption", STORES[store] ?? store));
 				const body = table.appendChild(element("tbody", ""));
-				for (const { name, value, bytes, news } of stored.filter((one) => one.store === store)) {
+				for (const { name, value, bytes, news, was } of stored.filter((one) => one.store === store)) {
 					const row = body.appendChild(element("tr", news === undefined ? "" : `news ${news.replace(" ", "-")}`));
 					const head = row.appendChild(element("th", ""));
 					head.setAttribute("scope", "row");
 					head.append(name);
 					const cell = row.appendChild(element("td", ""));
 					if (news !== undefined) cell.append(textIn("badge", "span", news));
-					cell.append(textIn("", "code", value ?? "nothing"));
+					if (value !== null) cell.append(textIn("", "code", value));
+					if (was !== undefined) cell.append(textIn("was", "del", was));
+					else if (value === null) cell.append(textIn("", "code", "nothing"));
 					if (value !== null) row.title = `${bytes} bytes`;
 				}
 				return table;

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { UsageError } from "../../../drivers/engine/contract.ts";
 import type { HostingMode } from "../../../drivers/engine/host.ts";
 import { exitCodeOf, type Report, SCHEMA_VERSION } from "../../../reports/model.ts";
-import { count, plural } from "../../../reports/text.ts";
+import { plural } from "../../../reports/text.ts";
 import { PROPERTIES } from "../../../suites/index.ts";
 import type { Target } from "../../../suites/run.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
@@ -258,7 +258,8 @@ function amountText(exploration: Exploration, seeds: number, forMs: number | und
 	const within = forMs === undefined ? "" : ` within ${forMs / 1_000} s`;
 	if (exploration.kind === "crashes") return `every crash state to depth ${exploration.depth}${within}`;
 	if (exploration.kind === "schedules") return `every order to ${plural(exploration.depth ?? 0, "departure")}${within}`;
-	return forMs === undefined ? `${count(seeds)} seeds` : `${forMs / 1_000} s`;
+	if (Number.isFinite(seeds)) return plural(seeds, "seed") + within;
+	return `${(forMs ?? 0) / 1_000} s`;
 }
 
 export function reportOf(

@@ -22,10 +22,11 @@ import { COMPARISONS, PROPERTIES } from "../../../suites/index.ts";
 import { ALL_MUTANTS } from "../../explore/gate/deviations.ts";
 import { Gate, gaps, huntAll } from "../../explore/gate/gate.ts";
 import { replaceFile } from "../../explore/keep/reproducer-file.ts";
-import { loadExpectations, unknown } from "../options.ts";
+import { loadExpectations } from "../options.ts";
 import { stoppable } from "../progress/stoppable.ts";
 import { paintFor, widthOf } from "../progress/terminal.ts";
 import { makeReportDirectory, sayWritten, writeFiles } from "../report/publish.ts";
+import { unknown } from "../unknown.ts";
 import { VERSION } from "../version.ts";
 import { loadBudgets } from "../versions/cost.ts";
 

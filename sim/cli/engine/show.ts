@@ -20,6 +20,7 @@ import { inMacrotask } from "../../world/interpose.ts";
 import { LOADER, loadExpectations, prepare, type RunOptions } from "../options.ts";
 import { paintFor, widthOf } from "../progress/terminal.ts";
 import { writeRunReport } from "../report/publish.ts";
+import { notListed } from "../unknown.ts";
 import { commands, reportOf } from "./explore.ts";
 
 type JudgedRun = ReturnType<typeof judgeOne>;
@@ -154,10 +155,7 @@ export function choose(
 	}
 	const entry = expectations.find((entry) => findingId(entry) === options.known);
 	if (entry === undefined) {
-		const ids = expectations.map(findingId);
-		throw new UsageError(
-			`No known failure "${options.known}" of ${explorer.target.engine.name}; listed: ${ids.join(", ") || "none"}.`,
-		);
+		throw new UsageError(notListed(known, explorer.target.engine.name, expectations.map(findingId)));
 	}
 	const program = explorer.programOf(entry.scenario);
 	if (program === undefined)
@@ -233,10 +231,15 @@ function stuckText({ outcome, endMs, events }: Run): string | undefined {
 	return `Stopped after ${outcome.limit === "time" ? time(endMs) : plural(events, "event")}; ${waits}`;
 }
 
+function mustHold({ properties }: Report, id: string): string[] {
+	return properties.flatMap((property) => (property.id === id ? [property.claim] : []));
+}
+
 export function verdictLines(report: Report, paint: Paint, width: number): string[] {
-	const findings = report.findings.flatMap(({ verdict, id, reason, disputed, example }) => [
+	const findings = report.findings.flatMap(({ verdict, id, property, reason, disputed, example }) => [
 		`${verdict === "fail" ? paint.red("FAIL ") : paint.yellow(verdict)} ${paint.bold(id)}`,
 		wrap(example?.message ?? "", width, "      "),
+		...mustHold(report, property).map((claim) => paint.dim(wrap(`Must hold: ${claim}`, width, "      "))),
 		...(reason === undefined ? [] : [paint.dim(wrap(reason, width, "      "))]),
 		...(disputed === undefined ? [] : [wrap(`A matter of reading: ${disputed}`, width, "      ")]),
 	]);

@@ -204,7 +204,7 @@ function contentOf(text: string, file: string): object {
 	const { schemaVersion } = Object(content) as { schemaVersion?: unknown };
 	if (schemaVersion !== SCHEMA_VERSION) {
 		throw new UsageError(
-			`${file} is of format ${String(schemaVersion)}, and this is ${SCHEMA_VERSION}; make it again.`,
+			`${file} ${schemaVersion === undefined ? "is no report" : `is of format ${String(schemaVersion)}, and this is ${SCHEMA_VERSION}`}; make it again.`,
 		);
 	}
 	return content as object;

@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import { UsageError } from "../../../drivers/engine/contract.ts";
 import { exitCodeOf, type Report, SCHEMA_VERSION } from "../../../reports/model.ts";
-import { count, plural } from "../../../reports/text.ts";
+import { plural } from "../../../reports/text.ts";
 import type { SubjectScenario } from "../../../suites/subject.ts";
 import { campaignIn } from "../../explore/campaign/campaign.ts";
 import { Doublecheck } from "../../explore/campaign/doublecheck.ts";
@@ -61,7 +61,7 @@ export async function exploreSubject(options: ExploreSubjectOptions): Promise<Re
 			exploration.kind === "crashes"
 				? `every crash point to depth ${exploration.depth}`
 				: Number.isFinite(seeds)
-					? `${count(seeds)} seeds`
+					? `${plural(seeds, "seed")}${options.for === undefined ? "" : ` within ${options.for / 1_000} s`}`
 					: `${(options.for ?? 0) / 1_000} s`;
 		const all = judgedProperties(subject).length;
 		process.stdout.write(

@@ -6,9 +6,9 @@ import type { SubjectProperty } from "../../../suites/subject.ts";
 import { gapsOf, huntSubject, type SubjectHunt } from "../../explore/subject/gate.ts";
 import { type MutantsOptions, publishMutants } from "../engine/mutants.ts";
 import { refuse } from "../engine/replay.ts";
-import { unknown } from "../options.ts";
 import { stoppable } from "../progress/stoppable.ts";
 import { makeReportDirectory } from "../report/publish.ts";
+import { unknown } from "../unknown.ts";
 import { VERSION } from "../version.ts";
 import { type SubjectOptions, targetOptions } from "./options.ts";
 

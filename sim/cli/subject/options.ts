@@ -19,6 +19,7 @@ import type { FaultKind } from "../../world/faults.ts";
 import { describeFault } from "../../world/faults.ts";
 import { installedInPart } from "../machine/packages.ts";
 import { quote } from "../options.ts";
+import { unknown } from "../unknown.ts";
 
 /** Options of every command that runs an actor or a runner. */
 export interface SubjectOptions {
@@ -96,16 +97,14 @@ function chooseIds(subject: Subject, { suite, property }: SubjectOptions): reado
 	for (const name of suite ?? []) {
 		const properties = subject.suites.get(name);
 		if (properties === undefined) {
-			throw new UsageError(
-				`Unknown suite "${name}" of ${subject.kind}s; choose from ${[...subject.suites.keys()].join(", ")}.`,
-			);
+			throw new UsageError(unknown("suite", name, [...subject.suites.keys()], ` of ${subject.kind}s`));
 		}
 		for (const { id } of properties) ids.add(id);
 	}
 	const all = propertiesOf(subject, undefined).map(({ id }) => id);
 	for (const id of property ?? []) {
 		if (!all.includes(id)) {
-			throw new UsageError(`Unknown property "${id}" of ${subject.kind}s; choose from ${all.join(", ")}.`);
+			throw new UsageError(unknown("property", id, all, ` of ${subject.kind}s`));
 		}
 		ids.add(id);
 	}

@@ -18,6 +18,7 @@ import { inMacrotask } from "../../world/interpose.ts";
 import { verdictLines } from "../engine/show.ts";
 import { paintFor, widthOf } from "../progress/terminal.ts";
 import { type PublishOptions, writeRunReport } from "../report/publish.ts";
+import { notListed } from "../unknown.ts";
 import { VERSION } from "../version.ts";
 import { subjectReport } from "./explore.ts";
 import {
@@ -103,8 +104,7 @@ function choose(
 	if (known !== undefined) {
 		const entry = expectations.find((candidate) => findingId(candidate) === known);
 		if (entry !== undefined) return { scenario: entry.scenario, title: `known failure ${known}` };
-		const ids = expectations.map(findingId).join(", ");
-		throw new UsageError(`No known failure "${known}" of ${subject.target.name}; listed: ${ids || "none"}.`);
+		throw new UsageError(notListed(known, subject.target.name, expectations.map(findingId)));
 	}
 	const base = seed === undefined ? named(subject, program, way) : subject.draw(seed);
 	const title = seed === undefined ? "as planned" : `seed ${seed}`;

@@ -10,6 +10,23 @@ import { fileURLToPath } from "node:url";
 const CACHE = new URL("../../../node_modules/.cache/faultline/", import.meta.url);
 const { version } = createRequire(import.meta.url)("esbuild/package.json");
 
+/**
+ * A module in TypeScript may name another as the JavaScript that it becomes, as TypeScript has it.
+ * @type {import("node:module").ResolveHook}
+ */
+export async function resolve(specifier, context, next) {
+	try {
+		return await next(specifier, context);
+	} catch (error) {
+		const source = specifier.replace(/\.(m?)js$/, ".$1ts");
+		const isOurs = /^\.{1,2}\//.test(specifier) && /\.m?ts$/.test(context.parentURL ?? "");
+		if (source === specifier || !isOurs || Object(error).code !== "ERR_MODULE_NOT_FOUND") throw error;
+		return await next(source, context).catch(() => {
+			throw error;
+		});
+	}
+}
+
 /** @type {import("node:module").LoadHook} */
 export async function load(url, context, next) {
 	if (!/\.m?ts$/.test(url)) return next(url, context);

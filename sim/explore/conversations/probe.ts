@@ -5,6 +5,7 @@
 
 import { decodeToClient, encodeToServer, type ToServer } from "@rivetkit/engine-runner-protocol";
 import { NOBODY, type Probe, type ProbeFrame, type ProbeUrl } from "../../../fixtures/conversations/probes.ts";
+import type { LineListener } from "./converse.ts";
 
 export interface ProbeLine {
 	send(frame: Uint8Array | string): void;
@@ -13,10 +14,7 @@ export interface ProbeLine {
 
 export interface ProbeStage {
 	/** @param query of the URL, without its question mark. */
-	connect(
-		query: string,
-		listener: { onOpen(): void; onFrame(frame: Uint8Array): void; onClose(code: number, reason: string): void },
-	): ProbeLine;
+	connect(query: string, listener: LineListener): ProbeLine;
 	pause(ms: number): Promise<void>;
 }
 

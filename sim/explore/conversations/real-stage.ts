@@ -1,8 +1,8 @@
 /** A conversation's stage on the real server: real time, real WebSockets, and a relay of frames between. */
 import { WebSocket } from "ws";
-import type { Patience, Stage } from "./converse.ts";
+import type { LineListener, Patience, Stage } from "./converse.ts";
 import { FrameRelay } from "./frame-relay.ts";
-import type { ProbeStage } from "./probe.ts";
+import type { ProbeLine, ProbeStage } from "./probe.ts";
 import type { RivetEngine } from "./rivet-engine.ts";
 
 /**
@@ -21,17 +21,7 @@ export async function realStage(server: RivetEngine, name: string): Promise<Stag
 		connect(version, gate, listener, onSent) {
 			relay.through({ gate, onSent });
 			const query = `protocol_version=${version}&namespace=default&runner_key=${name}`;
-			const socket = new WebSocket(`${relay.url}/runners/connect?${query}`, ["rivet"]);
-			socket.on("open", () => listener.onOpen());
-			socket.on("message", (data: Buffer) => listener.onFrame(data));
-			socket.on("close", (code, reason) => listener.onClose(code, reason.toString()));
-			socket.on("error", () => {});
-			return {
-				send: (frame) => {
-					if (socket.readyState === WebSocket.OPEN) socket.send(frame);
-				},
-				close: () => socket.terminate(),
-			};
+			return realSocket(relay.url, query, listener);
 		},
 		create: (actor, policy) => server.create(name, `${name}-${actor}`, policy),
 		destroy: (id) => server.destroy(id),
@@ -73,18 +63,23 @@ function keyBytes(id: string): string {
 export function realProbes(server: RivetEngine): ProbeStage {
 	return {
 		connect(query, listener) {
-			const socket = new WebSocket(`${server.url}/runners/connect?${query}`, ["rivet"]);
-			socket.on("open", () => listener.onOpen());
-			socket.on("message", (data: Buffer) => listener.onFrame(data));
-			socket.on("close", (code, reason) => listener.onClose(code, reason.toString()));
-			socket.on("error", () => {});
-			return {
-				send: (frame) => {
-					if (socket.readyState === WebSocket.OPEN) socket.send(frame);
-				},
-				close: () => socket.terminate(),
-			};
+			return realSocket(server.url, query, listener);
 		},
 		pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+	};
+}
+
+/** A runner's connection to a server, or to what stands before one. What goes wrong is told as its close. */
+function realSocket(url: string, query: string, listener: LineListener): ProbeLine {
+	const socket = new WebSocket(`${url}/runners/connect?${query}`, ["rivet"]);
+	socket.on("open", () => listener.onOpen());
+	socket.on("message", (data: Buffer) => listener.onFrame(data));
+	socket.on("close", (code, reason) => listener.onClose(code, reason.toString()));
+	socket.on("error", () => {});
+	return {
+		send: (frame) => {
+			if (socket.readyState === WebSocket.OPEN) socket.send(frame);
+		},
+		close: () => socket.terminate(),
 	};
 }

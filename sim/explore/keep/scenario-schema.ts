@@ -183,12 +183,17 @@ export const IN_ANY_WORLD = {
 };
 
 export const SCENARIO = fields<Scenario>()({
-	...IN_ANY_WORLD,
+	// In this order reproducers are written: in another, the same scenario would be other bytes.
+	program: IN_ANY_WORLD.program,
 	statements: v.exactOptional(statements),
 	inputs: v.exactOptional(v.array(fields<ProgramInput>()({ atMs: milliseconds, name: v.string(), body: v.unknown() }))),
 	startedWith: v.exactOptional(v.picklist(VALUE_KINDS)),
 	change: v.exactOptional(fields<Change>()({ kind: v.picklist(CHANGE_KINDS), at: v.string() })),
+	seed: IN_ANY_WORLD.seed,
 	hosting: fields<Hosting>()({ mode: v.picklist(["live", "yield"]), restartMs: milliseconds, coldWake: v.boolean() }),
+	latency: IN_ANY_WORLD.latency,
+	inFlight: IN_ANY_WORLD.inFlight,
+	faults: IN_ANY_WORLD.faults,
 	atomicBatch: v.exactOptional(v.literal(true)),
 	schedule: v.exactOptional(ofKind(SCHEDULES)),
 });

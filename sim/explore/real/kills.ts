@@ -20,8 +20,9 @@ import type { Explorer, Judgement } from "../explorer.ts";
 import { withoutConsequences } from "../on-driver.ts";
 import type { Loss } from "./losses.ts";
 import type { Nursery } from "./nursery.ts";
+import type { Kill } from "./planned-kills.ts";
 import type { DriverSource } from "./protocol.ts";
-import { type Kill, RealRun } from "./real-run.ts";
+import { RealRun } from "./real-run.ts";
 
 export interface KillsOptions {
 	/** The engine and the driver as the command line names them: each process loads its own. */

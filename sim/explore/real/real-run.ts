@@ -11,24 +11,15 @@ import type { Program } from "../../../fixtures/programs/program.ts";
 import { byKind, type ClientEvents, type Run, type Target } from "../../../suites/run.ts";
 import type { Scenario } from "../../../suites/scenario.ts";
 import { remove } from "../../world/collections.ts";
-import { describeFault, type Fault } from "../../world/faults.ts";
+import { describeFault } from "../../world/faults.ts";
 import { HarnessError } from "../../world/harness-error.ts";
 import type { Process } from "../../world/process.ts";
 import { Clients } from "./clients.ts";
 import type { Loss } from "./losses.ts";
 import type { Child, Nursery } from "./nursery.ts";
+import { type Kill, PlannedKills } from "./planned-kills.ts";
 import type { Contents, DriverSource, Job, Operation, Said } from "./protocol.ts";
 import { type Difference, Shadow } from "./shadow.ts";
-
-/** Where a life is killed: around the nth durable effect of the run, or so many microseconds into it. */
-export interface Kill {
-	readonly write: number;
-	readonly how: "before" | "after" | "during";
-	/** Real microseconds from the word to go on to the kill; for `during`. */
-	readonly afterUs: number;
-	/** Name of what else is lost with the process; nothing when absent. */
-	readonly loss?: string;
-}
 
 /** The shapes of the events that storage leaves that was opened anew, by kind. */
 export interface RealEvents {
@@ -68,16 +59,13 @@ export class RealRun {
 	readonly #scenario: Scenario;
 	readonly #program: Program;
 	readonly #target: Target;
-	readonly #kills: readonly Kill[];
+	readonly #kills: PlannedKills;
 	readonly #options: RealOptions;
 	readonly #shadow: Shadow;
 	/** Real milliseconds since 1970 that are the start of the run: when its first process is there. */
 	#startedAtMs = 0;
 	readonly #stepRules = new Map<string, StepRule>();
 	readonly #processes = new Map<number, Process>();
-	/** What each kill turned out to be, by its place. */
-	readonly #faults: Fault[];
-	readonly #struck = new Set<number>();
 	#host: HostState | undefined;
 	#life: Process | undefined;
 	#child: Child | undefined;
@@ -88,8 +76,6 @@ export class RealRun {
 	#unresolved: Unresolved | undefined;
 	#isOpen = false;
 	readonly #clients: Clients;
-	/** What is lost with the process that was killed last. */
-	#loss: Loss | undefined;
 	#failure: HarnessError | undefined;
 	#late = false;
 	#outcome: Outcome | undefined;
@@ -99,15 +85,10 @@ export class RealRun {
 		this.#scenario = scenario;
 		this.#program = program;
 		this.#target = target;
-		this.#kills = kills;
+		this.#kills = new PlannedKills(kills, options.losses);
 		this.#options = options;
 		this.#clients = new Clients(program.inputs ?? []);
 		this.#shadow = new Shadow(scenario.seed, claimsOf(options.plugged).atomicBatch !== "none");
-		this.#faults = kills.map(({ write, how }) => ({
-			kind: "crash",
-			write,
-			side: how === "before" ? "before" : "after",
-		}));
 	}
 
 	/** Makes the run. @throws HarnessError when it cannot be made. */
@@ -141,7 +122,7 @@ export class RealRun {
 		this.#dying = false;
 		this.#isOpen = false;
 		this.#clients.part();
-		const struckBefore = this.#struck.size;
+		const struckBefore = this.#kills.struck.size;
 		const ended = child.ended;
 		child.hear((message) => this.#hear(child, message));
 		const timer = setTimeout(() => {
@@ -153,10 +134,9 @@ export class RealRun {
 		clearTimeout(timer);
 		clearTimeout(this.#quiet);
 		if (this.#done) return true;
-		if (this.#struck.size > struckBefore || this.#unresolved !== undefined) {
+		if (this.#kills.struck.size > struckBefore || this.#unresolved !== undefined) {
 			const { plugged, namespace } = this.#options;
-			await this.#loss?.afterKill?.(plugged.directory?.(namespace));
-			this.#loss = undefined;
+			await this.#kills.settleLoss(plugged.directory?.(namespace));
 			return true;
 		}
 		if (this.#life?.alive === true && !this.#late) this.#world.crash(this.#life, "uncaught exception");
@@ -232,7 +212,7 @@ export class RealRun {
 				this.#after(message);
 				return;
 			case "failed":
-				if (this.#isOpen || this.#struck.size === 0) this.#failure = new HarnessError("child", message.message);
+				if (this.#isOpen || this.#kills.struck.size === 0) this.#failure = new HarnessError("child", message.message);
 				else this.#cannotOpen(message.message);
 				return;
 			case "done":
@@ -267,7 +247,7 @@ export class RealRun {
 		if (before === undefined) return;
 		const { operation, id, kept } = before;
 		const process = this.#processOf(before.process);
-		const kill = this.#shadow.changes(operation) ? this.#killAt(this.#world.writes + 1) : undefined;
+		const kill = this.#shadow.changes(operation) ? this.#kills.at(this.#world.writes + 1) : undefined;
 		if (kill?.how === "before") {
 			this.#shadow.skipWrite();
 			this.#strike(kill, "before", windowOf(operation));
@@ -291,7 +271,7 @@ export class RealRun {
 		// The pipe is written at the end of this turn of the event loop.
 		setImmediate(() => {
 			waitUs(kill.afterUs);
-			this.#kill(kill);
+			this.#kills.carryOut(kill, this.#child);
 		});
 	}
 
@@ -303,7 +283,7 @@ export class RealRun {
 		const process = this.#processOf(before.process);
 		const unresolved = this.#unresolved;
 		const kill =
-			unresolved?.kill ?? (this.#shadow.changes(operation) ? this.#killAt(this.#world.writes + 1) : undefined);
+			unresolved?.kill ?? (this.#shadow.changes(operation) ? this.#kills.at(this.#world.writes + 1) : undefined);
 		const [pending] = process.inFlight;
 		if (pending !== undefined) remove(process.inFlight, pending);
 		if ("error" in answered) {
@@ -333,14 +313,10 @@ export class RealRun {
 		}
 	}
 
-	#killAt(write: number): Kill | undefined {
-		return this.#kills.find((kill, place) => kill.write === write && !this.#struck.has(place));
-	}
-
 	/** Kills the life; what it says from now on it never said. */
 	#strike(kill: Kill, side: "before" | "after", window: string): void {
 		this.#endLife();
-		this.#kill(kill);
+		this.#kills.carryOut(kill, this.#child);
 		this.#recordStrike(kill, side, window);
 	}
 
@@ -351,21 +327,8 @@ export class RealRun {
 		this.#clients.part();
 	}
 
-	/** `kill -9`, and what goes with it. */
-	#kill({ loss, how }: Kill): void {
-		this.#loss = this.#options.losses.find(({ name }) => name === loss);
-		this.#loss?.atKill?.();
-		const child = this.#child;
-		const { lingersMs } = this.#loss ?? {};
-		if (lingersMs === undefined || how !== "during") child?.kill();
-		else setTimeout(() => child?.kill(), lingersMs);
-	}
-
 	#recordStrike(kill: Kill, side: "before" | "after", window: string): void {
-		const index = this.#kills.indexOf(kill);
-		const fault: Fault = { kind: "crash", write: kill.write, side };
-		this.#faults[index] = fault;
-		this.#struck.add(index);
+		const { index, fault } = this.#kills.record(kill, side);
 		this.#world.note("fault", { index, kind: describeFault(fault), window }, this.#world.outside);
 		if (this.#life !== undefined) this.#world.crash(this.#life, "planned");
 	}
@@ -427,7 +390,7 @@ export class RealRun {
 	#run(): Run {
 		const world = this.#world;
 		return {
-			scenario: { ...this.#scenario, faults: this.#faults },
+			scenario: { ...this.#scenario, faults: this.#kills.faults },
 			target: this.#target,
 			program: this.#program,
 			history: world.history,
@@ -436,7 +399,7 @@ export class RealRun {
 			revisited: this.#host?.revisited ?? false,
 			queued: this.#shadow.storage.queue.messages(),
 			stepRules: this.#stepRules,
-			fired: this.#struck,
+			fired: this.#kills.struck,
 			endMs: world.nowMs,
 			events: world.history.events.length,
 			writes: world.writes,

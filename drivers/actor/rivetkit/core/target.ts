@@ -22,7 +22,7 @@ import { Endings } from "../endings.ts";
 import { ActorRefusal } from "../instance.ts";
 import { ofThisLife } from "../life.ts";
 import { loggerOf } from "../logger.ts";
-import { engineBeside, loadParts, type Rivetkit } from "../package.ts";
+import { engineBeside, featuresOf, loadParts, type Rivetkit } from "../package.ts";
 import { callbacksOf, type RegistryModule } from "./callbacks.ts";
 import { decodeValue, encodeValue } from "./compat.ts";
 import { ALARMS, CoreContext } from "./context.ts";
@@ -53,14 +53,11 @@ export async function coreRivetkitActors(version: string, directory: string): Pr
 	const parts = await loadParts(directory, ["mod.js", "workflow/mod.js", "common/log.js"]);
 	const rivetkit = { ...parts, engine: await engineBeside(directory) } as unknown as CoreRivetkit;
 	const runtime = new CoreRuntime(rivetkit);
-	const operations = (["tryStep", "try", "getVersion"] as const).filter(
-		(operation) => operation in rivetkit.WorkflowContext.prototype,
-	);
 	return {
 		name: `rivetkit-${version}`,
 		version,
 		capabilities: CAPABILITIES,
-		features: new Set<ActorFeature>([...FEATURES, ...operations]),
+		features: featuresOf(FEATURES, rivetkit.WorkflowContext.prototype),
 		surface: runtime.surface,
 		ground: (world, actorId) => new CoreGround(runtime, world, actorId),
 		describeKey,
