@@ -33,7 +33,7 @@ describe("wrong usage", () => {
 			["--engine", "reference", "--actor", "reference"],
 			/--engine and --actor each name what/,
 		],
-		["a way without a plan", ["--way", "2"], /--way is for --plan/],
+		["a way without a plan", ["--way", "2"], /--way is about actors and runners: leave it out/],
 		["an unknown program", ["--program", "nope"], /Unknown program "nope"; choose from/],
 		["an unknown suite", ["--suite", "nope"], /Unknown suite "nope"; choose from replay/],
 		["a program the engine cannot run", ["--engine", "rivet-2.1.3", "--program", "fallback"], /has no tryStep/],

@@ -102,7 +102,7 @@ describe("the terminal report", () => {
 	});
 
 	it.each([
-		[0.2, "0 days"],
+		[0.2, "less than a day"],
 		[1.2, "1 day"],
 		[3, "3 days"],
 	])("tells %d virtual days as %s", (virtualDays, told) => {

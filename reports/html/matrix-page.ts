@@ -17,7 +17,7 @@ export function matrixPage(report: MatrixReport, assets: PageAssets): string {
 			[{ title: "property" }, ...names.map((name) => ({ title: name }))],
 			[
 				...report.properties.map(({ id, claim, cells }) => [
-					html`<span title="${claim}">${id}</span>`,
+					html`<span title="${claim}">${id.split(".").map((part, i) => html`${i > 0 && html`.<wbr>`}${part}`)}</span>`,
 					...cells.map((cell) => cellOf(id, cell)),
 				]),
 				["runs", ...report.versions.map(({ counts }) => count(counts.runs))],
