@@ -478,6 +478,11 @@ function mayGiveUp(account: Account, process: number, event: number): boolean {
 		)
 		.map((frame) => frame.arrived?.at ?? 0);
 	const threshold = greetings[0]?.lostMs ?? Number.POSITIVE_INFINITY;
+	// Counted from the end of a connection after which it was not greeted again, also where an older one is still there.
+	const ends = own.flatMap(({ over }) => (over.client !== undefined && over.client.event < event ? [over.client] : []));
+	if (ends.some((end) => now - end.at >= threshold - 1 && !greetings.some((greeted) => greeted.event > end.event))) {
+		return true;
+	}
 	const times = [...heard, now].sort((a, b) => a - b);
 	return times.some((at, i) => at - (times[i - 1] ?? at) >= threshold - 1);
 }
