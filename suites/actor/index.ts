@@ -7,8 +7,7 @@ import { STEPS } from "./steps.ts";
 import { TIMER } from "./timer.ts";
 
 export const ACTOR_SUITES: ReadonlyMap<string, readonly ActorProperty[]> = new Map([
-	["state", STATE],
-	["steps", STEPS],
+	["state", [...STATE, ...STEPS]],
 	["queue", QUEUE],
 	["timer", TIMER],
 	["life", LIFE],
