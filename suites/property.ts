@@ -69,16 +69,15 @@ const BEYOND: Readonly<Partial<Record<FaultKind, string>>> = {
 	corrupt: "a stored value was damaged, which durable.corruption judges",
 };
 
-/** What several properties ask of one run, worked out once. */
+/**
+ * What several properties ask of one run, worked out once. Only of the run asked about last: what a weak map holds of a run lives
+ * on until all memory is looked through.
+ */
 export function oncePerRun<T>(work: (run: Run) => T): (run: Run) => T {
-	const known = new WeakMap<Run, T>();
+	let last: { readonly run: Run; readonly value: T } | undefined;
 	return (run) => {
-		let result = known.get(run);
-		if (result === undefined) {
-			result = work(run);
-			known.set(run, result);
-		}
-		return result;
+		if (last?.run !== run) last = { run, value: work(run) };
+		return last.value;
 	};
 }
 

@@ -51,16 +51,12 @@ export interface Life {
 	readonly crashed: boolean;
 }
 
-/** Works something out once for each run. */
+/** Works something out once for each run: of the run asked about last, as `oncePerRun` does. */
 export function oncePerActorRun<T>(work: (run: ActorRun) => T): (run: ActorRun) => T {
-	const known = new WeakMap<ActorRun, { readonly value: T }>();
+	let last: { readonly run: ActorRun; readonly value: T } | undefined;
 	return (run) => {
-		let result = known.get(run);
-		if (result === undefined) {
-			result = { value: work(run) };
-			known.set(run, result);
-		}
-		return result.value;
+		if (last?.run !== run) last = { run, value: work(run) };
+		return last.value;
 	};
 }
 
