@@ -162,6 +162,20 @@ describe("a campaign", () => {
 describe("a search of every crash state", () => {
 	const SEARCH = ["--explore", "crashes", "--program", "simple"];
 
+	it("is of what a seed draws where one is named, workflow or actor", async () => {
+		// The uninterrupted run is made as the search begins: a run outside of a macrotask would count for nothing.
+		for (const target of [
+			["--seed", "3"],
+			["--actor", "reference", "--seed", "3"],
+		]) {
+			const { code, stdout } = await sim([...target, "--explore", "crashes", "--depth", "1", "--json"]);
+			const { coverage, counts } = JSON.parse(stdout) as Report;
+			expect(coverage?.searches?.map(({ exhausted }) => exhausted)).toEqual([true]);
+			expect(counts.runs).toBeGreaterThan(5);
+			expect(code).toBe(0);
+		}
+	});
+
 	it("ends with the ledger and a sentence that says how far it came", async () => {
 		const list = writeKnown(join(directory, "pure.json"), "replay.pure/completed-wrote-workflow-output");
 		const { code, stdout } = await sim([...SEARCH, "--expectations", list]);

@@ -164,9 +164,16 @@ describe("what is no driver is named", () => {
 	test.each<[string, unknown]>([
 		["nothing", undefined],
 		["a string", "driver"],
+		["an object that is no driver", {}],
 	])("an export that is %s", (_what, exported) => {
 		expect(() => plug("mine", exported)).toThrow(/^mine exports .* a driver is an object with open\(namespace\)/);
 	});
+});
+
+test("a plain driver without lists is told that it has none", async () => {
+	const { findings } = await conformDriver(plug("mine", { get: async () => null, set: async () => {} }), { runs: 1 });
+	expect(findings).toMatchObject([{ property: "storage.contract", kind: "method-missing" }]);
+	expect(JSON.stringify(findings)).toMatch(/the driver has no delete, .*no list/);
 });
 
 describe("plugged without a change", () => {

@@ -36,6 +36,11 @@ export function plug(name: string, exported: unknown): Plugged {
 		const plugged = exported as PluggedDriver;
 		return typeof plugged.name === "string" && plugged.name !== "" ? plugged : withName(plugged, name);
 	}
+	if (!DRIVER_METHODS.some((method) => method in exported)) {
+		throw new UsageError(
+			`${name} exports an object with none of the methods of a driver; a driver is an object with open(namespace), an EngineDriver, or a function that makes one.`,
+		);
+	}
 	const driver = exported as EngineDriver;
 	return {
 		name,
@@ -83,8 +88,9 @@ function alarmOf(driver: EngineDriver): Pick<OpenedStorage, "alarm"> {
 	return { alarm: async (workflowId) => ((await getAlarm(workflowId)) ?? undefined) as number | undefined };
 }
 
-/** Takes out what is left of the namespace before, by the driver's own means. */
-async function empty(driver: EngineDriver): Promise<void> {
+/** Takes out what is left of the namespace before, by the driver's own means; those that it lacks are named by `storage.contract`. */
+async function empty(driver: Partial<EngineDriver>): Promise<void> {
+	if (driver.list === undefined || driver.batchDelete === undefined || driver.messageDriver === undefined) return;
 	const entries = await driver.list(new Uint8Array());
 	for (let from = 0; from < entries.length; from += MAX_BATCH_ENTRIES) {
 		await driver.batchDelete(entries.slice(from, from + MAX_BATCH_ENTRIES).map(({ key }) => key));

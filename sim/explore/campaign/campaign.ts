@@ -157,7 +157,7 @@ export async function campaignIn<S extends SubjectScenario>(
 		// What was stopped before its turn is not left out: the report would read as if it had never been asked for.
 		if (isSearch(options)) {
 			for (let work = works.next().value; work !== undefined; work = works.next().value) {
-				if ("search" in work) tally.search(notBegun(lab, work));
+				if ("search" in work) tally.search(await notBegun(lab, work));
 			}
 		}
 	} finally {

@@ -103,7 +103,8 @@ async function runSearch(
 	stopped: () => boolean,
 	onPart: (part: TallyData) => void,
 ): Promise<void> {
-	const search = lab.searchOf(unit);
+	// What has no faults yet is run to know what a search is about, and a run is entered through a macrotask.
+	const search = await inMacrotask(() => lab.searchOf(unit));
 	let partAt = performance.now();
 	let goesOn = true;
 	while (goesOn && !stopped() && !lab.failed) {
@@ -122,6 +123,6 @@ async function runSearch(
 }
 
 /** What is known of a search that nobody has begun. */
-export function notBegun(lab: LabAtWork, unit: SearchUnit): SearchResult {
-	return lab.searchOf(unit).result();
+export function notBegun(lab: LabAtWork, unit: SearchUnit): Promise<SearchResult> {
+	return inMacrotask(() => lab.searchOf(unit).result());
 }
