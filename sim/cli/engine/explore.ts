@@ -37,8 +37,10 @@ import { makeReportDirectory, type PublishOptions } from "../report/publish.ts";
 import { refuseEmptyShard, shardFiles } from "../report/sharing.ts";
 import { VERSION } from "../version.ts";
 
-export interface ExploreOptions extends RunOptions, PublishOptions {
+/** What every campaign takes, whatever it explores. */
+export interface CampaignOptions extends PublishOptions {
 	readonly runs?: number;
+	/** Real milliseconds. */
 	readonly for?: number;
 	readonly from: number;
 	/** Threads at most; as many as there are cores when absent. */
@@ -50,14 +52,17 @@ export interface ExploreOptions extends RunOptions, PublishOptions {
 	readonly baseline?: string;
 	readonly explore: Exploration["kind"];
 	readonly depth?: number;
-	readonly mode?: HostingMode;
 	/** With `explore: crashes`: the seed whose scenario is searched. */
 	readonly seed?: number;
 	/** Whether to make a sample of the runs in another process too. */
 	readonly doublecheck?: boolean;
 }
 
-/** Seeds of a campaign that says neither how many nor how long; under a minute on two cores of today. */
+export interface ExploreOptions extends RunOptions, CampaignOptions {
+	readonly mode?: HostingMode;
+}
+
+/** Seeds of a campaign that says neither how many nor how long; a minute or two on two cores of today. */
 export const DEFAULT_RUNS = 15_000;
 /** On a real driver every operation takes real time. */
 const RUNS_ON_DRIVER = 500;

@@ -7,34 +7,21 @@ import type { SubjectScenario } from "../../../suites/subject.ts";
 import { campaignIn } from "../../explore/campaign/campaign.ts";
 import { Doublecheck } from "../../explore/campaign/doublecheck.ts";
 import type { CampaignResult } from "../../explore/campaign/result.ts";
-import { type Shard, seedsOf, WHOLE } from "../../explore/campaign/shard.ts";
+import { seedsOf, WHOLE } from "../../explore/campaign/shard.ts";
 import type { Exploration } from "../../explore/campaign/work.ts";
 import { Keeper } from "../../explore/keep/keeper.ts";
 import { nameOf, SubjectForm } from "../../explore/subject/form.ts";
 import type { Subject } from "../../explore/subject/subject.ts";
+import type { CampaignOptions } from "../engine/explore.ts";
 import { LOADER } from "../options.ts";
 import { carryOut } from "../progress/carry-out.ts";
 import { baselineOf } from "../report/baseline.ts";
-import { makeReportDirectory, type PublishOptions } from "../report/publish.ts";
+import { makeReportDirectory } from "../report/publish.ts";
 import { refuseEmptyShard, shardFiles } from "../report/sharing.ts";
 import { VERSION } from "../version.ts";
 import { judgedProperties, prepareSubject, type SubjectOptions, subjectCommands, targetOptions } from "./options.ts";
 
-export interface ExploreSubjectOptions extends SubjectOptions, PublishOptions {
-	readonly runs?: number;
-	/** Real milliseconds. */
-	readonly for?: number;
-	readonly from: number;
-	readonly workers?: number;
-	readonly shard?: Shard;
-	/** Directory in which failures are kept. */
-	readonly corpus?: string;
-	readonly baseline?: string;
-	readonly explore: Exploration["kind"];
-	readonly depth?: number;
-	readonly seed?: number;
-	readonly doublecheck?: boolean;
-}
+export interface ExploreSubjectOptions extends SubjectOptions, CampaignOptions {}
 
 /** Seeds of a campaign that says neither how many nor how long. */
 export const SUBJECT_RUNS = 5_000;
