@@ -47,6 +47,9 @@ export async function published({ only, runs, out = DIRECTORY }: PublishedOption
 			process.stderr.write(`${name}: there are none yet\n`);
 			continue;
 		}
+		// Each takes minutes, and what it prints itself is left out.
+		const { entry, args } = TABLES[name];
+		process.stderr.write(`${name}: pnpm ${[entry === "main" ? "sim" : entry, ...args].join(" ")} ...\n`);
 		await make(name, runs, out);
 	}
 	writeFileSync(join(out, "README.md"), publishedIndex(known.flatMap((name) => tableIn(out, name))));
