@@ -4,6 +4,7 @@ import type { HostEvents } from "../drivers/engine/host.ts";
 import type { Program } from "../fixtures/programs/program.ts";
 import type { FaultKind, FaultPlan } from "../sim/world/faults.ts";
 import type { WorldEvents } from "../sim/world/history.ts";
+import { ofLast } from "./of-last.ts";
 import type { Run } from "./run.ts";
 
 /** One way in which one run broke a property. */
@@ -69,16 +70,9 @@ const BEYOND: Readonly<Partial<Record<FaultKind, string>>> = {
 	corrupt: "a stored value was damaged, which durable.corruption judges",
 };
 
-/**
- * What several properties ask of one run, worked out once. Only of the run asked about last: what a weak map holds of a run lives
- * on until all memory is looked through.
- */
+/** Works something out once for each run of an engine. */
 export function oncePerRun<T>(work: (run: Run) => T): (run: Run) => T {
-	let last: { readonly run: Run; readonly value: T } | undefined;
-	return (run) => {
-		if (last?.run !== run) last = { run, value: work(run) };
-		return last.value;
-	};
+	return ofLast(work);
 }
 
 /** Place in the history of the first look at the finished workflow, or behind the last event: what comes later changes no outcome. */

@@ -28,18 +28,14 @@ export interface Plugged extends PluggedDriver {
 export function plug(name: string, exported: unknown): Plugged {
 	if (typeof exported === "function") return madeBy(name, exported as (...values: unknown[]) => unknown);
 	if (typeof exported !== "object" || exported === null) {
-		throw new UsageError(
-			`${name} exports ${exported === undefined ? "nothing as its default" : `a ${typeof exported}`}; a driver is an object with open(namespace), an EngineDriver, or a function that makes one.`,
-		);
+		throw noDriver(name, exported === undefined ? "nothing as its default" : `a ${typeof exported}`);
 	}
 	if ("open" in exported && typeof exported.open === "function") {
 		const plugged = exported as PluggedDriver;
 		return typeof plugged.name === "string" && plugged.name !== "" ? plugged : withName(plugged, name);
 	}
 	if (!DRIVER_METHODS.some((method) => method in exported)) {
-		throw new UsageError(
-			`${name} exports an object with none of the methods of a driver; a driver is an object with open(namespace), an EngineDriver, or a function that makes one.`,
-		);
+		throw noDriver(name, "an object with none of the methods of a driver");
 	}
 	const driver = exported as EngineDriver;
 	return {
@@ -50,6 +46,12 @@ export function plug(name: string, exported: unknown): Plugged {
 			return openedFrom(driver);
 		},
 	};
+}
+
+function noDriver(name: string, what: string): UsageError {
+	return new UsageError(
+		`${name} exports ${what}; a driver is an object with open(namespace), an EngineDriver, or a function that makes one.`,
+	);
 }
 
 /**

@@ -1,6 +1,8 @@
 /** What several properties of actors ask of one run, worked out once: what became of each message, and which lives there were. */
+
 import type { ActorInput } from "../../drivers/actor/contract.ts";
 import type { ActorProgramState } from "../../fixtures/actors/program.ts";
+import { ofLast } from "../of-last.ts";
 import type { Violation } from "../property.ts";
 import type { SubjectProperty } from "../subject.ts";
 import type { ActorRun, Placed } from "./run.ts";
@@ -51,13 +53,9 @@ export interface Life {
 	readonly crashed: boolean;
 }
 
-/** Works something out once for each run: of the run asked about last, as `oncePerRun` does. */
+/** Works something out once for each run of an actor. */
 export function oncePerActorRun<T>(work: (run: ActorRun) => T): (run: ActorRun) => T {
-	let last: { readonly run: ActorRun; readonly value: T } | undefined;
-	return (run) => {
-		if (last?.run !== run) last = { run, value: work(run) };
-		return last.value;
-	};
+	return ofLast(work);
 }
 
 /** Codes of errors that say that nothing was stored, for good reasons. */

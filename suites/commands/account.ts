@@ -3,6 +3,7 @@
  * what its actors did; what the server stored and took. The judge of runners and servers rests on this and on nothing that
  * either says of itself, but for what a server notes of its own store.
  */
+
 import type { ActorStatus, Mark, ServerEvents, WildPeer } from "../../drivers/runner/contract.ts";
 import type { CommandHostEvents } from "../../drivers/runner/host.ts";
 import {
@@ -18,6 +19,7 @@ import { append, getOrInsert } from "../../sim/world/collections.ts";
 import type { ConnectionEnd } from "../../sim/world/faults.ts";
 import type { HistoryEvent } from "../../sim/world/history.ts";
 import type { NetworkEvents } from "../../sim/world/network.ts";
+import { ofLast } from "../of-last.ts";
 import type { CommandRun } from "./run.ts";
 
 /** A moment of a run: its place in the history, and the virtual time. */
@@ -450,16 +452,8 @@ const SERVER_NOTES: ReadonlySet<string> = new Set<keyof ServerEvents>([
 	...(["connection.refused", "input.refused"] as const),
 ]);
 
-let last: Account | undefined;
-
-/**
- * The account of a run, made once for all properties that are asked about it in turn. Not a weak map: what that holds of a run
- * lives on until all memory is looked through, which costs more than the judge.
- */
-export function accountOf(run: CommandRun): Account {
-	if (last?.run !== run) last = new Account(run);
-	return last;
-}
+/** The account of a run, made once for all properties that are asked about it in turn. */
+export const accountOf = ofLast((run: CommandRun) => new Account(run));
 
 const NONE: readonly never[] = [];
 

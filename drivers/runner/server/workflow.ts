@@ -189,20 +189,15 @@ export class Workflow {
 			const record = this.actor(actorId);
 			const judged = (before as ActorRecord | undefined) ?? record;
 			const why = this.#reasonToDrop(judged, runnerId, generation, index, anyFirst);
-			if (why !== undefined && record !== undefined && why === "gap") {
-				this.#tx.note("event.dropped", { actorId, generation, index, event: mark.event, why });
+			const drop = (reason: string) =>
+				this.#tx.note("event.dropped", { actorId, generation, index, event: mark.event, why: reason });
+			if (record !== undefined && why === "gap") {
+				drop(why);
 				continue;
 			}
 			told.set(generation, Math.max(told.get(generation) ?? -1, index));
 			if (why !== undefined || record === undefined) {
-				if (this.#rules.dropsUncounted !== true)
-					this.#tx.note("event.dropped", {
-						actorId,
-						generation,
-						index,
-						event: mark.event,
-						why: why ?? "no such actor",
-					});
+				if (this.#rules.dropsUncounted !== true) drop(why ?? "no such actor");
 				continue;
 			}
 			record.lastEvent = Math.max(record.lastEvent, index);

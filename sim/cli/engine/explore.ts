@@ -12,7 +12,7 @@ import { type CampaignResult, campaignIn } from "../../explore/campaign/campaign
 import { Doublecheck } from "../../explore/campaign/doublecheck.ts";
 import { Recorder } from "../../explore/campaign/recorder.ts";
 import type { Commands } from "../../explore/campaign/result.ts";
-import { type Shard, seedsOf, WHOLE } from "../../explore/campaign/shard.ts";
+import { seedsOf, WHOLE } from "../../explore/campaign/shard.ts";
 import { digestOf } from "../../explore/campaign/shard-file.ts";
 import type { Exploration } from "../../explore/campaign/work.ts";
 import { REFERENCE_SEED } from "../../explore/draw.ts";
@@ -21,6 +21,7 @@ import type { Keeper } from "../../explore/keep/keeper.ts";
 import { planOptions } from "../../explore/plan.ts";
 import { WIDENING } from "../../explore/search/crashes.ts";
 import { inMacrotask } from "../../world/interpose.ts";
+import { type ExploringOptions, seedsText, withinText } from "../campaign.ts";
 import {
 	avoidOption,
 	drawingOptions,
@@ -33,32 +34,11 @@ import {
 } from "../options.ts";
 import { carryOut } from "../progress/carry-out.ts";
 import { baselineOf } from "../report/baseline.ts";
-import { makeReportDirectory, type PublishOptions } from "../report/publish.ts";
+import { makeReportDirectory } from "../report/publish.ts";
 import { refuseEmptyShard, shardFiles } from "../report/sharing.ts";
 import { VERSION } from "../version.ts";
 
-/** What every campaign takes, whatever it explores. */
-export interface CampaignOptions extends PublishOptions {
-	readonly runs?: number;
-	/** Real milliseconds. */
-	readonly for?: number;
-	readonly from: number;
-	/** Threads at most; as many as there are cores when absent. */
-	readonly workers?: number;
-	readonly shard?: Shard;
-	/** Directory in which failures are kept. */
-	readonly corpus?: string;
-	/** File of an earlier report: what it has is no news. */
-	readonly baseline?: string;
-	readonly explore: Exploration["kind"];
-	readonly depth?: number;
-	/** With `explore: crashes`: the seed whose scenario is searched. */
-	readonly seed?: number;
-	/** Whether to make a sample of the runs in another process too. */
-	readonly doublecheck?: boolean;
-}
-
-export interface ExploreOptions extends RunOptions, CampaignOptions {
+export interface ExploreOptions extends RunOptions, ExploringOptions {
 	readonly mode?: HostingMode;
 }
 
@@ -260,11 +240,10 @@ function faultsOf({ faults }: ExploreOptions, exploration: Exploration): Pick<Ru
 }
 
 function amountText(exploration: Exploration, seeds: number, forMs: number | undefined): string {
-	const within = forMs === undefined ? "" : ` within ${forMs / 1_000} s`;
+	const within = withinText(forMs);
 	if (exploration.kind === "crashes") return `every crash state to depth ${exploration.depth}${within}`;
 	if (exploration.kind === "schedules") return `every order to ${plural(exploration.depth ?? 0, "departure")}${within}`;
-	if (Number.isFinite(seeds)) return plural(seeds, "seed") + within;
-	return `${(forMs ?? 0) / 1_000} s`;
+	return seedsText(seeds, forMs);
 }
 
 export function reportOf(

@@ -47,9 +47,6 @@ export async function published({ only, runs, out = DIRECTORY }: PublishedOption
 			process.stderr.write(`${name}: there are none yet\n`);
 			continue;
 		}
-		// Each takes minutes, and what it prints itself is left out.
-		const { entry, args } = TABLES[name];
-		process.stderr.write(`${name}: pnpm ${[entry === "main" ? "sim" : entry, ...args].join(" ")} ...\n`);
 		await make(name, runs, out);
 	}
 	writeFileSync(join(out, "README.md"), publishedIndex(known.flatMap((name) => tableIn(out, name))));
@@ -59,6 +56,8 @@ export async function published({ only, runs, out = DIRECTORY }: PublishedOption
 /** Makes one table by its command. A table in which something failed is a table all the same. */
 async function make(name: MatrixKind, runs: number | undefined, out: string): Promise<void> {
 	const { entry, args } = TABLES[name];
+	// It takes minutes, and what the command prints is left out.
+	process.stderr.write(`${name}: pnpm ${[entry === "main" ? "sim" : entry, ...args].join(" ")} ...\n`);
 	const scratch = mkdtempSync(join(tmpdir(), "faultline-published-"));
 	try {
 		const whole = [...args, ...(runs === undefined ? [] : ["--runs", String(runs)]), "--report", scratch, "--quiet"];

@@ -12,7 +12,7 @@ import type { Exploration } from "../../explore/campaign/work.ts";
 import { Keeper } from "../../explore/keep/keeper.ts";
 import { nameOf, SubjectForm } from "../../explore/subject/form.ts";
 import type { Subject } from "../../explore/subject/subject.ts";
-import type { CampaignOptions } from "../engine/explore.ts";
+import { type ExploringOptions, seedsText } from "../campaign.ts";
 import { LOADER } from "../options.ts";
 import { carryOut } from "../progress/carry-out.ts";
 import { baselineOf } from "../report/baseline.ts";
@@ -21,7 +21,7 @@ import { refuseEmptyShard, shardFiles } from "../report/sharing.ts";
 import { VERSION } from "../version.ts";
 import { judgedProperties, prepareSubject, type SubjectOptions, subjectCommands, targetOptions } from "./options.ts";
 
-export interface ExploreSubjectOptions extends SubjectOptions, CampaignOptions {}
+export interface ExploreSubjectOptions extends SubjectOptions, ExploringOptions {}
 
 /** Seeds of a campaign that says neither how many nor how long. */
 export const SUBJECT_RUNS = 5_000;
@@ -47,9 +47,7 @@ export async function exploreSubject(options: ExploreSubjectOptions): Promise<Re
 		const amount =
 			exploration.kind === "crashes"
 				? `every crash point to depth ${exploration.depth}`
-				: Number.isFinite(seeds)
-					? `${plural(seeds, "seed")}${options.for === undefined ? "" : ` within ${options.for / 1_000} s`}`
-					: `${(options.for ?? 0) / 1_000} s`;
+				: seedsText(seeds, options.for);
 		const all = judgedProperties(subject).length;
 		process.stdout.write(
 			`Faultline ${VERSION}: ${titleOf(subject)}\n${part}${amount}, ${plural(subject.programs.length, "program")}, ${lab.properties.length} of ${all} properties\n\n`,
